@@ -1,0 +1,15 @@
+/** What the client needs, most urgent first: the order is the lane's priority. */
+export const MODEL_CLASSES = ['route', 'interactive', 'quality', 'batch'] as const;
+/** One of {@link MODEL_CLASSES}. */
+export type ModelClass = (typeof MODEL_CLASSES)[number];
+
+/** What a text is about; quality is kept per model and task. */
+export const TASKS = ['chat', 'qa', 'summarize', 'extract', 'rewrite', 'code', 'reasoning', 'creative'] as const;
+/** One of {@link TASKS}. */
+export type Task = (typeof TASKS)[number];
+
+/** True when the text names a class. */
+export const isModelClass = (text: string): text is ModelClass => (MODEL_CLASSES as readonly string[]).includes(text);
+
+/** Rank of a class in a lane: 0 is served first. */
+export const classPriority = (modelClass: ModelClass): number => MODEL_CLASSES.indexOf(modelClass);

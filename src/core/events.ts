@@ -1,0 +1,73 @@
+import type { ModelClass } from './classes.ts';
+import type { Candidate, Prediction, Reason } from './decision.ts';
+import type { ErrorCode } from './errors.ts';
+import type { ModelId, RequestId } from './ids.ts';
+
+/** What one request did, for the log, SQLite and `/router/decisions`. Never holds prompt text. */
+export type RequestRecord = {
+  readonly requestId: RequestId;
+  readonly receivedAtMs: number;
+  readonly client: string;
+  readonly class: ModelClass;
+  readonly task: string;
+  readonly reasons: readonly Reason[];
+  readonly model: ModelId | undefined;
+  readonly degraded: boolean;
+  readonly reason: string;
+  readonly stream: boolean;
+  readonly promptChars: number;
+  readonly predicted: Prediction | undefined;
+  readonly candidates: readonly Candidate[];
+  readonly actual: Actual;
+  readonly outcome: Outcome;
+};
+
+/** How a request ended. */
+export type Outcome =
+  | { readonly kind: 'ok'; readonly finishReason: string | undefined; readonly sloMet: boolean }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'cancelled' };
+
+/** Measured course of a request, ms; absent where it never got that far. */
+export type Actual = {
+  readonly queueMs?: number;
+  readonly loadMs?: number;
+  /** Arrival to first content part (gateway's view). */
+  readonly ttftMs?: number;
+  readonly e2eMs?: number;
+  readonly promptTokens?: number;
+  readonly cachedTokens?: number;
+  readonly outputTokens?: number;
+  /** The engine's own timings. */
+  readonly prefillMs?: number;
+  readonly decodeMs?: number;
+  /** Attempts made; 2 = one transparent retry. */
+  readonly attempts?: number;
+};
+
+/** Everything that happens; log, metrics and SQLite all read this one stream. */
+export type GatewayEvent =
+  | { readonly kind: 'request.finished'; readonly record: RequestRecord }
+  | {
+      readonly kind: 'request.retried';
+      readonly requestId: RequestId;
+      readonly from: ModelId;
+      readonly to: ModelId;
+      readonly cause: string;
+    }
+  | {
+      readonly kind: 'child.state';
+      readonly model: ModelId;
+      readonly from: string;
+      readonly to: string;
+      readonly detail: string;
+    }
+  | { readonly kind: 'child.log'; readonly model: ModelId; readonly line: string }
+  | { readonly kind: 'child.evicted'; readonly model: ModelId; readonly for: ModelId; readonly bytes: number }
+  | { readonly kind: 'policy.loaded'; readonly file: string; readonly revision: string }
+  | { readonly kind: 'policy.rejected'; readonly file: string; readonly message: string }
+  | { readonly kind: 'gateway.notice'; readonly level: 'info' | 'warn' | 'error'; readonly message: string };
+
+/** Where events go. Never throws, never blocks. */
+export type EmitEvent = (event: GatewayEvent) => void;

@@ -1,0 +1,227 @@
+import type { ModelClass } from './classes.ts';
+import type { ModelId, RuntimeId } from './ids.ts';
+
+/**
+ * The policy after it has been read: every duration in ms, every size in bytes, every CPU list a sorted list of
+ * numbers. `src/policy` makes it from YAML; everything else reads only this. Frozen, replaced whole on a reload.
+ */
+export type Policy = {
+  /** Absolute path of the file it came from, or `<builtin>`. */
+  readonly file: string;
+  /** First 12 hex digits of the SHA-256 of the text. */
+  readonly revision: string;
+  readonly gateway: GatewayPolicy;
+  readonly machine: MachinePolicy;
+  readonly devices: ReadonlyMap<string, DevicePolicy>;
+  readonly runtimes: ReadonlyMap<RuntimeId, RuntimePolicy>;
+  readonly models: ReadonlyMap<ModelId, ModelPolicy>;
+  readonly classes: Readonly<Record<ModelClass, ClassPolicy>>;
+  readonly classify: { readonly rules: readonly ClassifyRule[] };
+  readonly clients: readonly ClientPolicy[];
+};
+
+export type GatewayPolicy = {
+  readonly host: string;
+  readonly port: number;
+  /** What to do with a `model` nobody knows. */
+  readonly unknownModel: 'reject' | 'auto';
+  /** Larger request bodies are refused with 413. */
+  readonly bodyBytesMax: number;
+  /** A stream's headers go out at the latest this long after it arrived. */
+  readonly earlyHeadersMs: number;
+  /** Gap between heartbeats on an answer that has nothing to say yet. */
+  readonly heartbeatMs: number;
+  /** A non-stream answer keeps its true status code this long, then commits 200 and sends white space. */
+  readonly statusHoldMs: number;
+  /** On SIGTERM, running requests get this long to finish. */
+  readonly drainMs: number;
+  /** Most requests waiting per lane and class; one more is refused. */
+  readonly queueDepthMax: number;
+};
+
+export type MachinePolicy = {
+  /** Budget all children share; undefined = the machine's own memory. */
+  readonly memoryBytes: number | undefined;
+  /** Never given to children. */
+  readonly reserveBytes: number;
+  /** Added to the environment of every child and every before_start command. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** V8 old-space limit of the gateway itself, bytes; undefined = Node's default. */
+  readonly nodeHeapBytes: number | undefined;
+  readonly beforeStart: readonly BeforeStart[];
+};
+
+/** A command run once before the first child, e.g. a hardware daemon. */
+export type BeforeStart = {
+  readonly run: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** When it counts as done: the command exits 0, a TCP port accepts, a URL answers 2xx, or a file exists. */
+  readonly ready:
+    | { readonly kind: 'exit' }
+    | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+    | { readonly kind: 'http'; readonly url: string }
+    | { readonly kind: 'file'; readonly path: string };
+  readonly timeoutMs: number;
+  /** True: the process stays and is stopped with us. False: it must end by itself. */
+  readonly keep: boolean;
+  /** True: where `ready` already holds (the daemon runs), the command is not run. Never stopped by us then. */
+  readonly skipWhenReady: boolean;
+};
+
+export type DevicePolicy = {
+  readonly id: string;
+  /** Generations at a time on this device. */
+  readonly lanes: number;
+};
+
+export type RuntimePolicy = {
+  readonly id: RuntimeId;
+  /** Name of a folder under `runtimes/`. */
+  readonly kind: string;
+  readonly device: string;
+  /** Program to run (llama-server): a name on PATH or an absolute path. */
+  readonly binary: string | undefined;
+  readonly benchBinary: string | undefined;
+  /** Shared library to load (rkllm). */
+  readonly library: string | undefined;
+  readonly settings: RuntimeSettings;
+};
+
+/**
+ * Launch settings; a model's own are laid over its runtime's. Undefined = the flag is not passed.
+ * Settings that only another kind understands are refused by that kind's adapter, not here.
+ */
+export type RuntimeSettings = {
+  /** CPUs the child may run on, e.g. `0-7`, sorted. */
+  readonly cpus?: readonly number[];
+  readonly threads?: number;
+  readonly threadsBatch?: number;
+  /** Context length in tokens (prompt + output). */
+  readonly context?: number;
+  /** Slots of one child = generations at a time in one model. */
+  readonly parallel?: number;
+  readonly batch?: number;
+  readonly ubatch?: number;
+  readonly jinja?: boolean;
+  readonly reasoningBudget?: number;
+  readonly cacheTypeK?: string;
+  readonly cacheTypeV?: string;
+  readonly flashAttention?: 'on' | 'off' | 'auto';
+  /** Cap of llama-server's prompt cache in RAM. Its own default is 8 GiB per process. */
+  readonly cacheRamBytes?: number;
+  readonly gpuLayers?: number;
+  readonly loadMode?: 'mmap' | 'none' | 'mlock';
+  readonly contextCheckpoints?: number;
+  readonly checkpointMinStep?: number;
+  readonly chatTemplateFile?: string;
+  /** Vision projector file. */
+  readonly mmproj?: string;
+  /** llama.cpp `--prio`: -1 low, 0 normal, 1 medium, 2 high, 3 realtime. */
+  readonly priority?: number;
+  /** Passed to the program unchanged, after ours. */
+  readonly extraArgs?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** RKLLM: bit mask of CPUs, from `0xF0`. */
+  readonly cpuMask?: number;
+  readonly embedFlash?: boolean;
+  readonly baseDomainId?: number;
+};
+
+export type ModelPolicy = {
+  readonly id: ModelId;
+  readonly runtime: RuntimeId;
+  /** Absolute path; relative ones are taken from the policy file's folder. */
+  readonly file: string;
+  readonly aliases: readonly string[];
+  /** Quality prior, 0..1, used until measured quality exists. */
+  readonly quality: number;
+  readonly keep: KeepPolicy;
+  /** Only these classes may choose it; undefined = all but batch-only models' business. */
+  readonly classes: readonly ModelClass[] | undefined;
+  /** The runtime's settings with the model's own laid over them. */
+  readonly settings: RuntimeSettings;
+  readonly sampling: Readonly<Record<string, number>>;
+  /** False: declared, never chosen. */
+  readonly enabled: boolean;
+  /** What the operator declares the model can or cannot do; undefined = the runtime's own word. */
+  readonly capabilities: Partial<Capabilities>;
+};
+
+export type KeepPolicy =
+  | { readonly kind: 'resident' }
+  | { readonly kind: 'idle'; readonly idleMs: number }
+  | { readonly kind: 'never' };
+
+/** What a model can be asked for. A hard filter: a request that needs one never goes to a model without it. */
+export type Capabilities = {
+  readonly streaming: boolean;
+  readonly tools: boolean;
+  readonly vision: boolean;
+  readonly audio: boolean;
+  /** Grammar-constrained output: JSON mode and JSON schema are guaranteed, not hoped for. */
+  readonly jsonSchema: boolean;
+  readonly logprobs: boolean;
+  readonly embeddings: boolean;
+  readonly thinking: boolean;
+};
+
+export type ClassPolicy = {
+  /** TTFT target, ms. */
+  readonly ttftMs: number | undefined;
+  /** End-to-end target, ms. */
+  readonly e2eMs: number | undefined;
+  readonly minQuality: number;
+  readonly whenNone: 'degrade' | 'defer' | 'reject';
+  readonly prefer: ModelId | undefined;
+  /** Quantile of the output length and of the promise, 0..1. */
+  readonly quantile: number;
+  /** Prior of the output length in tokens at that quantile, until traffic has taught better. */
+  readonly outputTokens: number;
+  readonly window: Window | undefined;
+  readonly yieldTo: readonly ModelClass[];
+};
+
+/** Daily time window in one time zone; may cross midnight. start = end means the whole day. */
+export type Window = {
+  /** Minutes after midnight, 0..1439. */
+  readonly startMinute: number;
+  readonly endMinute: number;
+  /** IANA name. */
+  readonly timezone: string;
+  /** As written, e.g. `22:00-07:00`. */
+  readonly text: string;
+};
+
+export type ClassifyRule = {
+  readonly when: RuleCondition;
+  readonly class: ModelClass;
+  /** Where it stands in the file, for reasons: `classify.rules[0]`. */
+  readonly path: string;
+};
+
+/** All conditions given must hold. */
+export type RuleCondition = {
+  readonly maxTokensLte?: number;
+  readonly maxTokensGte?: number;
+  readonly promptTokensLte?: number;
+  readonly promptTokensGte?: number;
+  readonly systemMatches?: RegExp;
+  readonly lastUserMatches?: RegExp;
+  readonly header?: { readonly name: string; readonly equals?: string; readonly matches?: RegExp };
+  readonly client?: string;
+  readonly stream?: boolean;
+  readonly hasTools?: boolean;
+  readonly hasImages?: boolean;
+  readonly task?: string;
+};
+
+export type ClientPolicy = {
+  readonly name: string;
+  /** Environment variable that holds the API key. */
+  readonly keyEnv: string;
+  readonly class: ModelClass | undefined;
+  readonly requestsPerMinute: number | undefined;
+  /** Upper bound put on `max_tokens`. */
+  readonly maxTokens: number | undefined;
+  readonly concurrent: number | undefined;
+};

@@ -1,0 +1,34 @@
+/**
+ * What a dialect's decoder finds out about a request, in no dialect's words. The classifier and the decision read
+ * only this; the body itself travels beside it untouched, so that no field is lost on the way to the engine.
+ */
+export type RequestFacts = {
+  /** `model` as the client wrote it; `auto` when absent. */
+  readonly model: string;
+  /** Class asked for by header (`x-router-class`) or body (`metadata.router_class`), unchecked. */
+  readonly classHint: { readonly value: string; readonly source: string } | undefined;
+  readonly stream: boolean;
+  /** All system/developer text, joined by newlines; empty when there is none. */
+  readonly systemText: string;
+  /** Text of the last user message; empty when there is none. */
+  readonly lastUserText: string;
+  /** UTF-16 units of all text the engine will read, tool definitions included. */
+  readonly promptChars: number;
+  readonly messageCount: number;
+  readonly imageCount: number;
+  readonly audioCount: number;
+  readonly toolCount: number;
+  /** True when the last message is a tool's result: the conversation is inside a tool loop. */
+  readonly inToolLoop: boolean;
+  /** Constraint on the output that only a grammar can guarantee. */
+  readonly responseFormat: 'text' | 'json_object' | 'json_schema' | 'grammar';
+  readonly logprobs: boolean;
+  readonly maxTokens: number | undefined;
+  readonly reasoningEffort: string | undefined;
+  readonly serviceTier: string | undefined;
+  /** Targets from `x-slo-ttft-ms` and `x-slo-e2e-ms`. */
+  readonly sloTtftMs: number | undefined;
+  readonly sloE2eMs: number | undefined;
+  /** One request header by lower-case name. */
+  readonly header: (name: string) => string | undefined;
+};

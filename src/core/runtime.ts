@@ -1,0 +1,74 @@
+import type { GatewayError } from './errors.ts';
+import type { ModelPolicy, RuntimePolicy } from './policy.ts';
+import type { ModelFacts } from './profile.ts';
+import type { Availability } from './snapshot.ts';
+
+/**
+ * What a runtime kind must provide; each folder under `runtimes/` exports one. The supervisor starts, watches and
+ * stops the processes; an adapter only knows its program's language.
+ *
+ *   inspect ─ may this model run here, what would it need?   (no process of the model is started)
+ *   launch  ─ program, arguments, environment                (pure once the program has been probed)
+ *   connect ─ how to talk to the process that was started
+ */
+export interface RuntimeAdapter {
+  readonly kind: string;
+  /** Looks at the program and the model's file. Never throws: what is wrong is in `availability`. */
+  inspect(model: ModelPolicy, runtime: RuntimePolicy): Promise<Inspection>;
+  /** Command line of the child. Throws `runtime_missing` or `invalid_config` where a needed flag does not exist. */
+  launch(model: ModelPolicy, runtime: RuntimePolicy, endpoint: ChildEndpoint): Promise<LaunchPlan>;
+  /** Opens the way to a started child. Does not wait for it to be ready. */
+  connect(model: ModelPolicy, endpoint: ChildEndpoint): RuntimeConnection;
+}
+
+/** Result of looking at a model before running it. */
+export type Inspection = {
+  readonly availability: Availability;
+  /** Undefined when the file could not be read. */
+  readonly facts: ModelFacts | undefined;
+  /** Program version and build, e.g. `0.7.0 (build 11669)`; undefined when it could not be run. */
+  readonly runtimeVersion: string | undefined;
+};
+
+/** Where a child listens and the key it was given. */
+export type ChildEndpoint = { readonly port: number; readonly apiKey: string };
+
+/** How to start a child. */
+export type LaunchPlan = {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+};
+
+/** The way to one running child. */
+export interface RuntimeConnection {
+  /** Resolves once the model is loaded. Rejects with the signal's reason on abort; a refused connection is "not yet". */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Generates one token; rejects when the child answers but cannot generate. */
+  canary(signal: AbortSignal): Promise<void>;
+  /** Resolves when the engine runs nothing: after an abort, the lane is free only then. */
+  idle(signal: AbortSignal): Promise<void>;
+  /** Sends a request in the OpenAI language and passes the reply's bytes through, untouched. */
+  exchange(path: string, body: Buffer | string, sink: ReplySink): Exchange;
+  /** Closes sockets. The process is the supervisor's. */
+  close(): void;
+}
+
+/**
+ * Receives a reply as it comes. Calls are made from the socket's read event, in the order
+ * head → chunk* → (end | failed); after end or failed nothing more is called.
+ */
+export interface ReplySink {
+  head(status: number, contentType: string): void;
+  /** Returns false when the reader is full: no more comes until `Exchange.resume()`. */
+  chunk(bytes: Buffer): boolean;
+  end(): void;
+  failed(error: GatewayError): void;
+}
+
+/** A running exchange. */
+export interface Exchange {
+  /** Destroys the socket, which makes the engine stop. The sink gets nothing more. */
+  abort(): void;
+  resume(): void;
+}

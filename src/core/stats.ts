@@ -1,0 +1,53 @@
+/**
+ * Nearest-rank percentile: the smallest value with at least `quantile` of the sample at or below it.
+ * `quantile` is 0..1. Undefined for an empty sample. Does not change its input.
+ */
+export function percentile(values: readonly number[], quantile: number): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  return percentileSorted(sorted, quantile);
+}
+
+/** {@link percentile} of a sample that is already sorted ascending. */
+export function percentileSorted(sorted: readonly number[], quantile: number): number | undefined {
+  const rank = Math.max(1, Math.ceil(quantile * sorted.length));
+  return sorted[Math.min(rank, sorted.length) - 1];
+}
+
+/** Median; the mean of the middle two for an even count. Undefined for an empty sample. */
+export function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle];
+  if (upper === undefined || sorted.length % 2 === 1) return upper;
+  return ((sorted[middle - 1] ?? upper) + upper) / 2;
+}
+
+/** Bounds of a 95 % interval. */
+export type Interval = { readonly low: number; readonly high: number };
+
+/**
+ * Percentile-bootstrap 95 % interval of the median (Efron 1979), 2,000 resamples from a fixed seed so that the same
+ * sample always gives the same interval. Undefined for fewer than 2 values.
+ */
+export function medianInterval(values: readonly number[], resamples = 2000): Interval | undefined {
+  if (values.length < 2) return undefined;
+  const next = mulberry32(0x51_1c_e0_01);
+  const medians: number[] = [];
+  for (let round = 0; round < resamples; round += 1) {
+    const sample = values.map(() => values[Math.floor(next() * values.length)] ?? 0);
+    medians.push(median(sample) ?? 0);
+  }
+  medians.sort((a, b) => a - b);
+  return { low: percentileSorted(medians, 0.025) ?? 0, high: percentileSorted(medians, 0.975) ?? 0 };
+}
+
+// A 32-bit generator is enough to draw indices, and a seed makes reports reproducible (mulberry32, T. Ettinger, public domain).
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
