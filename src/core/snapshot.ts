@@ -8,6 +8,8 @@ export type Snapshot = {
   readonly models: ReadonlyMap<ModelId, ModelView>;
   readonly lanes: ReadonlyMap<string, LaneView>;
   readonly memory: MemoryView;
+  /** Classes with a time window; a class that is not in the map has none and is always open. */
+  readonly windows: ReadonlyMap<ModelClass, WindowView>;
   /** Learned output lengths; undefined = the class prior of the policy. */
   readonly outputTokens: (
     modelClass: ModelClass,
@@ -73,4 +75,11 @@ export type MemoryView = {
   readonly pinnedBytes: number;
   /** What idle children hold, evictable. */
   readonly evictableBytes: number;
+};
+
+/** State of a class's daily time window at the snapshot's moment. */
+export type WindowView = {
+  readonly open: boolean;
+  /** Time until it opens, ms; 0 while it is open. */
+  readonly opensInMs: number;
 };
