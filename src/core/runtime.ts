@@ -19,7 +19,15 @@ export interface RuntimeAdapter {
   launch(model: ModelPolicy, runtime: RuntimePolicy, endpoint: ChildEndpoint): Promise<LaunchPlan>;
   /** Opens the way to a started child. Does not wait for it to be ready. */
   connect(model: ModelPolicy, endpoint: ChildEndpoint): RuntimeConnection;
+  /**
+   * What the last lines of a child that ended while it loaded mean; undefined when they tell nothing. `permanent`:
+   * trying again with the same file and settings can only fail again.
+   */
+  explainExit?(lastLines: readonly string[]): ExitExplanation | undefined;
 }
+
+/** Why a child ended, in the words of its own log. */
+export type ExitExplanation = { readonly reason: string; readonly permanent: boolean };
 
 /** Result of looking at a model before running it. */
 export type Inspection = {
