@@ -1,0 +1,127 @@
+import type { Database } from 'better-sqlite3';
+import type { ModelId } from '../core/ids.ts';
+import type { Figure, ProfileMetric } from '../core/profile.ts';
+
+/** A benchmark run as it is stored: the document is the text of its JSON file. */
+export type BenchRunRow = {
+  readonly id: string;
+  readonly startedAt: string;
+  /** `measured` on this machine, or `imported` from another one. */
+  readonly provenance: 'measured' | 'imported';
+  readonly document: string;
+};
+
+/** One figure a run gives for one model. `raw` (llama-bench) counts only where nothing `served` is known. */
+export type FigureRow = {
+  readonly modelKey: string;
+  readonly model: ModelId;
+  readonly metric: ProfileMetric;
+  readonly side: 'served' | 'raw';
+  readonly value: number;
+  readonly n: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly source: string;
+  readonly at?: string;
+};
+
+/** One figure with the metric it is of, ready for `resolveProfile`. */
+export type ProfileRow = { readonly metric: ProfileMetric; readonly figure: Figure };
+
+/** The part of the store that holds benchmark runs. */
+export interface BenchTables {
+  /**
+   * Stores a run with its figures in one transaction that is on the disk when this returns; the same id again
+   * replaces the earlier state, so a run can be saved after every model.
+   */
+  saveBenchRun(run: BenchRunRow, figures: readonly FigureRow[]): void;
+  /** Newest first. */
+  benchRuns(limit?: number): readonly BenchRunRow[];
+  /** All figures of one model key, `raw` ones only for metrics no served run gave. */
+  profileRows(modelKey: string): readonly ProfileRow[];
+  /** Known SHA-256 of a file that has not changed since, or undefined. */
+  fileHash(file: FileState): string | undefined;
+  saveFileHash(file: FileState, sha256: string): void;
+}
+
+/** What tells that a file is still the same one without reading it. */
+export type FileState = { readonly path: string; readonly sizeBytes: number; readonly mtimeMs: number };
+
+type StoredFigure = {
+  readonly metric: ProfileMetric;
+  readonly provenance: 'measured' | 'imported';
+  readonly value: number;
+  readonly n: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly source: string;
+  readonly at: string | null;
+};
+
+/** The bench_runs, figures and file_hashes tables. All functions work at once and throw SQLite's own errors. */
+export function openBenchTables(database: Database): BenchTables {
+  const deleteRun = database.prepare('DELETE FROM bench_runs WHERE id = ?');
+  const insertRun = database.prepare(
+    'INSERT INTO bench_runs (id, started_at, provenance, document) VALUES (@id, @startedAt, @provenance, @document)',
+  );
+  const insertFigure = database.prepare(`
+    INSERT INTO figures (run_id, model_key, model, metric, side, value, n, low, high, source, at)
+    VALUES (@runId, @modelKey, @model, @metric, @side, @value, @n, @low, @high, @source, @at)`);
+  const selectRuns = database.prepare<unknown[], BenchRunRow>(`
+    SELECT id, started_at AS startedAt, provenance, document FROM bench_runs ORDER BY started_at DESC, id DESC LIMIT ?`);
+  const selectFigures = database.prepare<unknown[], StoredFigure>(`
+    SELECT metric, provenance, value, n, low, high, source, at FROM figures JOIN bench_runs ON id = run_id
+    WHERE model_key = @modelKey AND (side = 'served' OR NOT EXISTS (
+      SELECT 1 FROM figures AS better JOIN bench_runs AS run ON run.id = better.run_id
+      WHERE better.model_key = @modelKey AND better.metric = figures.metric AND better.side = 'served'
+        AND run.provenance = bench_runs.provenance))
+    ORDER BY seq`);
+  const selectHash = database.prepare<unknown[], { sha256: string }>(
+    'SELECT sha256 FROM file_hashes WHERE path = @path AND size_bytes = @sizeBytes AND mtime_ms = @mtimeMs',
+  );
+  const upsertHash = database.prepare(`
+    INSERT INTO file_hashes (path, size_bytes, mtime_ms, sha256) VALUES (@path, @sizeBytes, @mtimeMs, @sha256)
+    ON CONFLICT (path) DO UPDATE SET size_bytes = @sizeBytes, mtime_ms = @mtimeMs, sha256 = @sha256`);
+
+  const writeRun = database.transaction((run: BenchRunRow, figures: readonly FigureRow[]) => {
+    deleteRun.run(run.id);
+    insertRun.run(run);
+    for (const figure of figures) {
+      const { low = null, high = null, at = null } = figure;
+      insertFigure.run({ ...figure, low, high, at, runId: run.id });
+    }
+  });
+
+  return {
+    saveBenchRun: (run, figures) => {
+      // A run may have taken hours: it waits for another writer, and for the disk.
+      database.pragma('busy_timeout = 10000');
+      database.pragma('synchronous = FULL');
+      try {
+        writeRun.immediate(run, figures);
+      } finally {
+        database.pragma('synchronous = NORMAL');
+        database.pragma('busy_timeout = 250');
+      }
+    },
+    benchRuns: (limit = 1_000) => selectRuns.all(limit),
+    profileRows: (modelKey) => selectFigures.all({ modelKey }).map(toProfileRow),
+    fileHash: (file) => selectHash.get({ ...file })?.sha256,
+    saveFileHash: (file, sha256) => {
+      upsertHash.run({ ...file, sha256 });
+    },
+  };
+}
+
+const toProfileRow = (row: StoredFigure): ProfileRow => ({
+  metric: row.metric,
+  figure: {
+    value: row.value,
+    provenance: row.provenance,
+    n: row.n,
+    source: row.source,
+    ...(row.low === null ? {} : { low: row.low }),
+    ...(row.high === null ? {} : { high: row.high }),
+    ...(row.at === null ? {} : { at: row.at }),
+  },
+});

@@ -1,0 +1,91 @@
+import type { Database } from 'better-sqlite3';
+import { GatewayError } from '../core/errors.ts';
+
+/**
+ * Numbered migrations, applied in order; `PRAGMA user_version` holds how many ran. A migration that has shipped is
+ * never edited: a change is a new one at the end.
+ *
+ *   requests      one row per request; what is filtered on has a column, the rest is JSON
+ *   decisions     the candidates of a request: large, so they are kept for fewer requests than the rows themselves
+ *   observations  the engine's timings of served requests, the last few per model key
+ *   bench_runs    the whole document of a benchmark run, as it stands in its JSON file
+ *   figures       what those runs say about a model, one row per metric
+ *   file_hashes   SHA-256 of model files, so that a 17 GB file is not read again while it stays the same
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE requests (
+    seq INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    class TEXT NOT NULL,
+    model TEXT,
+    outcome TEXT NOT NULL,
+    finish_reason TEXT,
+    output_tokens INTEGER,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX requests_by_time ON requests (received_at_ms);
+  CREATE INDEX requests_by_class ON requests (class, finish_reason, seq);
+  CREATE TABLE decisions (
+    seq INTEGER PRIMARY KEY REFERENCES requests (seq) ON DELETE CASCADE,
+    candidates TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE observations (
+    seq INTEGER PRIMARY KEY,
+    model_key TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    observation TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX observations_by_key ON observations (model_key, seq);
+  CREATE TABLE bench_runs (
+    id TEXT PRIMARY KEY,
+    started_at TEXT NOT NULL,
+    provenance TEXT NOT NULL CHECK (provenance IN ('measured', 'imported')),
+    document TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE figures (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES bench_runs (id) ON DELETE CASCADE,
+    model_key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('served', 'raw')),
+    value REAL NOT NULL,
+    n INTEGER NOT NULL,
+    low REAL,
+    high REAL,
+    source TEXT NOT NULL,
+    at TEXT
+  ) STRICT;
+  CREATE INDEX figures_by_key ON figures (model_key, metric);
+  CREATE INDEX figures_by_run ON figures (run_id);
+  CREATE TABLE file_hashes (
+    path TEXT PRIMARY KEY,
+    size_bytes INTEGER NOT NULL,
+    mtime_ms REAL NOT NULL,
+    sha256 TEXT NOT NULL
+  ) STRICT;
+  `,
+];
+
+/**
+ * Brings a database to the newest schema, all or nothing.
+ * Throws `store_failed` where the file was written by a newer Sluice: an older program would misread it.
+ */
+export function migrate(database: Database, file: string, migrations: readonly string[] = MIGRATIONS): void {
+  const run = database.transaction(() => {
+    // Read inside the transaction: two programs may open a fresh file at once, and only one may create the tables.
+    const version = Number(database.pragma('user_version', { simple: true }));
+    if (version > migrations.length) {
+      throw new GatewayError(
+        'store_failed',
+        `${file} has schema ${version}, this Sluice knows up to ${migrations.length}: use the newer Sluice, or another --data folder`,
+      );
+    }
+    for (const migration of migrations.slice(version)) database.exec(migration);
+    database.pragma(`user_version = ${migrations.length}`);
+  });
+  run.immediate();
+}

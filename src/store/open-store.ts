@@ -1,0 +1,167 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import DatabaseFile, { type Database } from 'better-sqlite3';
+import type { ModelClass } from '../core/classes.ts';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import type { EmitEvent, RequestRecord } from '../core/events.ts';
+import type { ModelId } from '../core/ids.ts';
+import { type BenchTables, openBenchTables } from './bench-tables.ts';
+import { migrate } from './migrations.ts';
+import { type Observation, openObservationTable } from './observation-table.ts';
+import { openRequestTable } from './request-table.ts';
+import { createWriteBuffer } from './write-buffer.ts';
+
+/**
+ * Everything Sluice remembers, in one SQLite file. `record…` never touches the disk and never throws: rows wait in
+ * memory (see write-buffer.ts). What a command asks for (`saveBenchRun`, reads) works at once and may throw
+ * `disk_full` or `store_failed`.
+ */
+export interface Store extends BenchTables {
+  readonly file: string;
+  /** Remembers a finished request. */
+  recordRequest(record: RequestRecord): void;
+  /** Newest first, those not yet on disk included. */
+  recentRequests(limit: number, filter?: RequestFilter): readonly RequestRecord[];
+  /** Remembers the engine's timings of one run. */
+  recordObservation(modelKey: string, observation: Observation): void;
+  /** Oldest first, the newest `limit` of them, from disk only. */
+  observations(modelKey: string, limit: number): readonly Observation[];
+  /** Output lengths of the newest `limit` requests of a class that ended by themselves (`stop`), from disk only. */
+  outputTokens(modelClass: ModelClass, limit: number): readonly number[];
+  /** Changes whenever another process has written to the file. */
+  dataVersion(): number;
+  /** Writes what waits. False where the disk refused it. */
+  flush(): boolean;
+  close(): void;
+}
+
+/** All conditions given must hold. */
+export type RequestFilter = {
+  readonly model?: ModelId;
+  readonly class?: ModelClass;
+  readonly client?: string;
+  readonly outcome?: RequestRecord['outcome']['kind'];
+};
+
+type Row =
+  | { readonly kind: 'request'; readonly record: RequestRecord }
+  | { readonly kind: 'observation'; readonly modelKey: string; readonly observation: Observation };
+
+/** Rows written between two rounds of pruning. */
+const PRUNE_EVERY_ROWS = 1_000;
+
+/**
+ * Opens (or makes) the database; `:memory:` is allowed. Two processes may have it open at once: WAL lets a reader and
+ * a writer work side by side.
+ * Throws `store_failed` for a file that is no database, is damaged, or was written by a newer Sluice.
+ */
+export function openStore(file: string, deps: { readonly clock: Clock; readonly emit?: EmitEvent }): Store {
+  const database = openDatabase(file);
+  const requests = openRequestTable(database, deps.clock);
+  const observations = openObservationTable(database);
+  let writtenSincePrune = PRUNE_EVERY_ROWS;
+
+  const writeRows = database.transaction((rows: readonly Row[]) => {
+    for (const row of rows) {
+      if (row.kind === 'request') requests.insert(row.record);
+      else observations.insert(row.modelKey, row.observation);
+    }
+    writtenSincePrune += rows.length;
+    if (writtenSincePrune < PRUNE_EVERY_ROWS) return;
+    requests.prune();
+    observations.prune();
+    writtenSincePrune = 0;
+  });
+  const buffer = createWriteBuffer<Row>({
+    clock: deps.clock,
+    emit: deps.emit ?? (() => {}),
+    file,
+    write: (rows) => writeRows(rows),
+  });
+
+  return {
+    file,
+    ...guarded(file, openBenchTables(database)),
+    ...guarded(file, {
+      recentRequests: (limit: number, filter: RequestFilter = {}) => {
+        const pending = buffer
+          .pending()
+          .flatMap((row) => (row.kind === 'request' && matches(row.record, filter) ? [row.record] : []));
+        const newest = pending.slice(-limit).reverse();
+        return limit <= newest.length
+          ? newest.slice(0, limit)
+          : [...newest, ...requests.newest(limit - newest.length, filter)];
+      },
+      observations: observations.newest,
+      outputTokens: requests.outputTokens,
+      dataVersion: () => Number(database.pragma('data_version', { simple: true })),
+    }),
+    recordRequest: (record) => buffer.add({ kind: 'request', record }),
+    recordObservation: (modelKey, observation) => buffer.add({ kind: 'observation', modelKey, observation }),
+    flush: () => buffer.flush(),
+    close: () => {
+      buffer.close();
+      database.close();
+    },
+  };
+}
+
+const matches = (record: RequestRecord, filter: RequestFilter): boolean =>
+  (filter.model === undefined || record.model === filter.model) &&
+  (filter.class === undefined || record.class === filter.class) &&
+  (filter.client === undefined || record.client === filter.client) &&
+  (filter.outcome === undefined || record.outcome.kind === filter.outcome);
+
+function openDatabase(file: string): Database {
+  let database: Database | undefined;
+  try {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    database = new DatabaseFile(file);
+    // Short: a writer on the other side must not make this side, which passes on tokens, wait. A row that meets a lock
+    // is written on the next round.
+    database.pragma('busy_timeout = 250');
+    database.pragma('journal_mode = WAL');
+    // NORMAL survives a killed process; only a power cut may lose the last transactions. Benchmark runs ask for more.
+    database.pragma('synchronous = NORMAL');
+    database.pragma('foreign_keys = ON');
+    migrate(database, file);
+    return database;
+  } catch (error) {
+    database?.close();
+    throw storeError(file, error);
+  }
+}
+
+function guarded<Functions extends object>(file: string, functions: Functions): Functions {
+  const wrapped = Object.entries(functions).map(([name, call]: [string, (...given: unknown[]) => unknown]) => [
+    name,
+    (...given: unknown[]) => {
+      try {
+        return call(...given);
+      } catch (error) {
+        throw storeError(file, error);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped);
+}
+
+/** What went wrong with the database, as an error that names the file and says what to do. */
+function storeError(file: string, error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const code = error instanceof DatabaseFile.SqliteError ? error.code : '';
+  if (code === 'SQLITE_FULL') {
+    return new GatewayError('disk_full', `${file} cannot grow, the disk is full: free some space and try again`, {
+      cause: error,
+    });
+  }
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+    return new GatewayError(
+      'store_failed',
+      `${file} is damaged or no Sluice database (${messageOf(error)}): move it away; a new one is made at the next start, and bench --import brings benchmark runs back from their JSON files`,
+      { cause: error },
+    );
+  }
+  return new GatewayError('store_failed', `${file} cannot be used: ${messageOf(error)}`, { cause: error });
+}

@@ -1,0 +1,162 @@
+import type { CancelTimer, Clock } from '../core/clock.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { ModelPolicy } from '../core/policy.ts';
+import { type ModelFacts, type Profile, provenanceRank, resolveProfile } from '../core/profile.ts';
+import type { ProfileRow } from './bench-tables.ts';
+import { type Anchor, estimatedRows, fitSizeLaw, type SizeLaw } from './estimate.ts';
+import { modelKey } from './model-key.ts';
+import { OBSERVATIONS_KEPT, type Observation } from './observation-table.ts';
+import { observedRows } from './observed.ts';
+import type { Store } from './open-store.ts';
+import { createOutputLengths, type OutputLengths } from './output-lengths.ts';
+import { loadReference, type ReferenceTable, referenceRows } from './reference.ts';
+
+/** Gap between two looks for benchmark runs of another process. */
+const REFRESH_EVERY_MS = 5_000;
+/**
+ * Figures from live traffic are worked out at most this often per model: each time costs some 30 µs, which thousands of
+ * requests per second would feel and a median over 50 would not.
+ */
+const RESOLVE_EVERY_MS = 100;
+
+/**
+ * Best known figures of every model, in memory for the hot path. What live traffic shows counts within 100 ms and goes
+ * to SQLite in the background; what `sluice bench` of another process measured is picked up within five seconds.
+ * `finished` takes the length of an answer that ended by itself (`finish_reason: stop`); `outputTokens` gives a class's
+ * learned length at a quantile (0..1), undefined below 20 answers.
+ */
+export interface Profiles extends OutputLengths {
+  /**
+   * Resolved figures of a model. The same object as long as nothing changed, so callers may compare and cache by it.
+   * `facts` are the supervisor's; a new facts object means the file was looked at again, and its key is made anew.
+   * Without facts the last ones given hold.
+   */
+  profileOf(model: ModelPolicy, facts?: ModelFacts): Profile;
+  /** Takes in what one served request showed. Never throws, never touches the disk. */
+  observe(model: ModelPolicy, observation: Omit<Observation, 'atMs'>): void;
+  /** Looks for figures of other processes now. */
+  refresh(): void;
+  /** Stops looking. The store is the caller's to close. */
+  close(): void;
+}
+
+/** What is known of one model; `profile` is worked out of the rest when asked for. */
+type Entry = {
+  readonly model: ModelPolicy;
+  readonly facts: ModelFacts | undefined;
+  readonly key: string | undefined;
+  /** Measured, imported and reference rows. */
+  stored: readonly ProfileRow[];
+  observations: readonly Observation[];
+  profile: Profile;
+  /** True when `profile` no longer follows from the rest. */
+  stale: boolean;
+  resolvedAtMs: number;
+};
+
+/** Makes {@link Profiles} over a store; `reference` defaults to the shipped tables. */
+export function createProfiles(store: Store, clock: Clock, reference: ReferenceTable = loadReference()): Profiles {
+  const entries = new Map<ModelId, Entry>();
+  let law: SizeLaw | undefined;
+  let dataVersion = store.dataVersion();
+  let cancelTimer: CancelTimer | undefined;
+
+  const everythingChanged = () => {
+    law = undefined;
+    for (const entry of entries.values()) {
+      entry.stale = true;
+      entry.resolvedAtMs = Number.NEGATIVE_INFINITY;
+    }
+  };
+
+  const resolved = (entry: Entry): Profile => {
+    const nowMs = clock.monotonicMs();
+    if (!entry.stale || nowMs - entry.resolvedAtMs < RESOLVE_EVERY_MS) return entry.profile;
+    law ??= fitSizeLaw(reference, anchorsOf(entries.values()));
+    const estimated = estimatedRows(entry.model, entry.facts, law);
+    entry.profile = resolveProfile([...entry.stored, ...observedRows(entry.observations), ...estimated]);
+    entry.stale = false;
+    entry.resolvedAtMs = nowMs;
+    return entry.profile;
+  };
+
+  const storedRows = (model: ModelPolicy, key: string | undefined): readonly ProfileRow[] => [
+    ...(key === undefined ? [] : store.profileRows(key)),
+    ...referenceRows(model, reference),
+  ];
+
+  const read = (model: ModelPolicy, facts: ModelFacts | undefined): Entry => {
+    const previous = entries.get(model.id);
+    const key = modelKey(model);
+    // A policy reload makes new model objects; what was observed under the same key still holds and may not be on disk yet.
+    const fromDisk = () => (key === undefined ? [] : store.observations(key, OBSERVATIONS_KEPT));
+    const observations = previous !== undefined && previous.key === key ? previous.observations : fromDisk();
+    const stored = storedRows(model, key);
+    return {
+      model,
+      facts,
+      key,
+      stored,
+      observations,
+      profile: {},
+      stale: true,
+      resolvedAtMs: Number.NEGATIVE_INFINITY,
+    };
+  };
+
+  const refresh = () => {
+    const version = store.dataVersion();
+    if (version === dataVersion) return;
+    dataVersion = version;
+    for (const entry of entries.values()) entry.stored = storedRows(entry.model, entry.key);
+    everythingChanged();
+  };
+
+  const poll = () => {
+    cancelTimer = clock.after(REFRESH_EVERY_MS, () => {
+      poll();
+      try {
+        refresh();
+      } catch {
+        // A damaged or unreadable file is reported where it is written; the figures in memory go on.
+      }
+    });
+  };
+  poll();
+
+  return {
+    profileOf: (model, facts) => {
+      const known = entries.get(model.id);
+      if (known?.model === model && (facts === undefined || known.facts === facts)) return resolved(known);
+      const entry = read(model, facts ?? known?.facts);
+      entries.set(model.id, entry);
+      everythingChanged();
+      return resolved(entry);
+    },
+    observe: (model, observation) => {
+      const entry = entries.get(model.id);
+      if (entry?.key === undefined) return;
+      const seen = { ...observation, atMs: clock.nowMs() };
+      store.recordObservation(entry.key, seen);
+      // The first sight of a model may move the size law, and with it every estimate.
+      if (entry.observations.length === 0) everythingChanged();
+      entry.observations = [...entry.observations, seen].slice(-OBSERVATIONS_KEPT);
+      entry.stale = true;
+    },
+    ...createOutputLengths(store),
+    refresh,
+    close: () => cancelTimer?.(),
+  };
+}
+
+/** What is measured or observed here, of models whose size is known. */
+function anchorsOf(entries: Iterable<Entry>): readonly Anchor[] {
+  const observedRank = provenanceRank('observed');
+  return [...entries].flatMap((entry) => {
+    const parametersBillion = entry.facts?.parametersBillion;
+    if (parametersBillion === undefined) return [];
+    return [...entry.stored, ...observedRows(entry.observations)].flatMap(({ metric, figure }) =>
+      provenanceRank(figure.provenance) <= observedRank ? [{ parametersBillion, metric, value: figure.value }] : [],
+    );
+  });
+}

@@ -1,0 +1,73 @@
+import type { Database } from 'better-sqlite3';
+import type { ModelClass } from '../core/classes.ts';
+import type { Clock } from '../core/clock.ts';
+import type { RequestRecord } from '../core/events.ts';
+import { decodeRequest, encodeCandidates, encodeRequest } from './request-rows.ts';
+
+/** Requests kept, and for how long: enough to compare a month, about 40 MB at most. */
+export const REQUESTS_KEPT = 50_000;
+/** See {@link REQUESTS_KEPT}. */
+export const REQUESTS_KEPT_MS = 30 * 24 * 3_600_000;
+/** Requests whose whole list of candidates is kept: the large part of a row, read by people for recent ones only. */
+export const DECISIONS_KEPT = 5_000;
+/**
+ * Decisions written per second at most. Far above what a board serves; a load test of thousands per second would spend
+ * more on writing the same candidates again than on answering.
+ */
+export const DECISIONS_PER_SECOND = 100;
+
+type Filter = {
+  readonly model?: string;
+  readonly class?: string;
+  readonly client?: string;
+  readonly outcome?: string;
+};
+
+/** The requests and decisions tables. All functions work at once and throw SQLite's own errors. */
+export function openRequestTable(database: Database, clock: Clock) {
+  const insertRequest = database.prepare(`
+    INSERT INTO requests (request_id, received_at_ms, client, class, model, outcome, finish_reason, output_tokens, record)
+    VALUES (@request_id, @received_at_ms, @client, @class, @model, @outcome, @finish_reason, @output_tokens, @record)`);
+  const insertDecision = database.prepare('INSERT INTO decisions (seq, candidates) VALUES (?, ?)');
+  const selectNewest = database.prepare<unknown[], { record: string; candidates: string | null }>(`
+    SELECT record, candidates FROM requests LEFT JOIN decisions USING (seq)
+    WHERE (@model IS NULL OR model = @model) AND (@class IS NULL OR class = @class)
+      AND (@client IS NULL OR client = @client) AND (@outcome IS NULL OR outcome = @outcome)
+    ORDER BY seq DESC LIMIT @limit`);
+  const selectOutputs = database.prepare<unknown[], { output_tokens: number }>(`
+    SELECT output_tokens FROM requests
+    WHERE class = ? AND finish_reason = 'stop' AND output_tokens > 0 ORDER BY seq DESC LIMIT ?`);
+  const newestSeq = '(SELECT max(seq) FROM requests)';
+  const prunings = [
+    database.prepare(`DELETE FROM decisions WHERE seq <= ${newestSeq} - ${DECISIONS_KEPT}`),
+    database.prepare(`DELETE FROM requests WHERE seq <= ${newestSeq} - ${REQUESTS_KEPT}`),
+  ];
+  const pruneByAge = database.prepare('DELETE FROM requests WHERE received_at_ms < ?');
+  let second = 0;
+  let decisionsThisSecond = 0;
+
+  const takesDecision = (receivedAtMs: number): boolean => {
+    const now = Math.floor(receivedAtMs / 1000);
+    if (now !== second) decisionsThisSecond = 0;
+    second = now;
+    decisionsThisSecond += 1;
+    return decisionsThisSecond <= DECISIONS_PER_SECOND;
+  };
+
+  return {
+    insert: (record: RequestRecord): void => {
+      const { lastInsertRowid } = insertRequest.run(encodeRequest(record));
+      if (takesDecision(record.receivedAtMs)) insertDecision.run(lastInsertRowid, encodeCandidates(record));
+    },
+    newest: (limit: number, filter: Filter): readonly RequestRecord[] => {
+      const { model = null, client = null, outcome = null } = filter;
+      return selectNewest.all({ model, client, outcome, class: filter.class ?? null, limit }).map(decodeRequest);
+    },
+    outputTokens: (modelClass: ModelClass, limit: number): readonly number[] =>
+      selectOutputs.all(modelClass, limit).map((row) => row.output_tokens),
+    prune: (): void => {
+      for (const pruning of prunings) pruning.run();
+      pruneByAge.run(clock.nowMs() - REQUESTS_KEPT_MS);
+    },
+  };
+}
