@@ -1,0 +1,104 @@
+import type { ClientPolicy, RuleCondition } from '../core/policy.ts';
+import type { RequestFacts } from '../core/request.ts';
+import { estimatePromptTokens } from './shape.ts';
+
+/** What a rule may look at. */
+export type RuleSubject = {
+  readonly facts: RequestFacts;
+  readonly client: ClientPolicy | undefined;
+  readonly task: string;
+};
+
+/**
+ * Text given to an operator's regular expression is cut to this many UTF-16 units, so that an expression with
+ * polynomial backtracking costs milliseconds on a long prompt, not minutes.
+ */
+const REGEX_INPUT_CHARS_MAX = 4000;
+
+/** One line on why the condition holds (all of it must), or undefined where it does not. An empty condition always holds. */
+export function matchRule(condition: RuleCondition, subject: RuleSubject): string | undefined {
+  const evidence: string[] = [];
+  const holds =
+    matchNumbers(condition, subject, evidence) &&
+    matchTexts(condition, subject, evidence) &&
+    matchHeader(condition, subject, evidence) &&
+    matchFacts(condition, subject, evidence);
+  if (!holds) return undefined;
+  return evidence.length === 0 ? 'always' : evidence.join(', ');
+}
+
+function matchNumbers(condition: RuleCondition, { facts }: RuleSubject, evidence: string[]): boolean {
+  const { maxTokensLte, maxTokensGte, promptTokensLte, promptTokensGte } = condition;
+  if (!withinBounds('max_tokens', facts.maxTokens, maxTokensLte, maxTokensGte, evidence)) return false;
+  if (promptTokensLte === undefined && promptTokensGte === undefined) return true;
+  return withinBounds('prompt tokens', estimatePromptTokens(facts), promptTokensLte, promptTokensGte, evidence);
+}
+
+function withinBounds(
+  name: string,
+  value: number | undefined,
+  most: number | undefined,
+  least: number | undefined,
+  evidence: string[],
+): boolean {
+  if (most === undefined && least === undefined) return true;
+  if (value === undefined) return false;
+  if (most !== undefined && value > most) return false;
+  if (least !== undefined && value < least) return false;
+  if (most !== undefined) evidence.push(`${name} ${value} <= ${most}`);
+  if (least !== undefined) evidence.push(`${name} ${value} >= ${least}`);
+  return true;
+}
+
+function matchTexts(condition: RuleCondition, { facts }: RuleSubject, evidence: string[]): boolean {
+  const { systemMatches, lastUserMatches } = condition;
+  if (systemMatches !== undefined) {
+    if (!testBounded(systemMatches, facts.systemText)) return false;
+    evidence.push(`system text matches ${systemMatches}`);
+  }
+  if (lastUserMatches !== undefined) {
+    if (!testBounded(lastUserMatches, facts.lastUserText)) return false;
+    evidence.push(`last user message matches ${lastUserMatches}`);
+  }
+  return true;
+}
+
+function matchHeader(condition: RuleCondition, { facts }: RuleSubject, evidence: string[]): boolean {
+  const wanted = condition.header;
+  if (wanted === undefined) return true;
+  const value = facts.header(wanted.name.toLowerCase());
+  if (value === undefined) return false;
+  if (wanted.equals !== undefined && value !== wanted.equals) return false;
+  if (wanted.matches !== undefined && !testBounded(wanted.matches, value)) return false;
+  evidence.push(`header ${wanted.name} ${wanted.equals === undefined ? 'fits' : `is ${wanted.equals}`}`);
+  return true;
+}
+
+function matchFacts(condition: RuleCondition, subject: RuleSubject, evidence: string[]): boolean {
+  const { facts, client, task } = subject;
+  return (
+    equals('client', condition.client, client?.name, evidence) &&
+    equals('stream', condition.stream, facts.stream, evidence) &&
+    equals('tools', condition.hasTools, facts.toolCount > 0 || facts.inToolLoop, evidence) &&
+    equals('images', condition.hasImages, facts.imageCount > 0, evidence) &&
+    equals('task', condition.task, task, evidence)
+  );
+}
+
+function equals<Value>(
+  name: string,
+  wanted: Value | undefined,
+  actual: Value | undefined,
+  evidence: string[],
+): boolean {
+  if (wanted === undefined) return true;
+  if (wanted !== actual) return false;
+  evidence.push(`${name} is ${wanted}`);
+  return true;
+}
+
+function testBounded(pattern: RegExp, text: string): boolean {
+  // A pattern with the g or y flag remembers where it stopped; the same request must always get the same answer.
+  pattern.lastIndex = 0;
+  return pattern.test(text.length > REGEX_INPUT_CHARS_MAX ? text.slice(0, REGEX_INPUT_CHARS_MAX) : text);
+}

@@ -1,0 +1,126 @@
+import type { Candidate, Decision, Workload } from '../core/decision.ts';
+import { formatDurationMs } from '../core/format.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { Policy } from '../core/policy.ts';
+import type { Snapshot } from '../core/snapshot.ts';
+import { rankDegraded, rankFeasible } from './choose.ts';
+import { type Assessment, assess, describeTerms } from './filter.ts';
+import { guessOutput } from './predict.ts';
+import { refuse } from './refuse.ts';
+
+/** One transparent retry needs one more name; a second spare covers a model that went away meanwhile. */
+const FALLBACKS_MAX = 3;
+/** Better models that lost are named in the reason, but a header line must stay short. */
+const NAMED_LOSERS_MAX = 2;
+
+/**
+ * Chooses the model for a workload. Pure: same workload, snapshot and policy, same decision.
+ *
+ *   assess every model → feasible ones ranked → the best
+ *   none feasible, `when_none: degrade` → the least bad of those that could serve at all, marked degraded
+ *   none feasible, `defer` or `reject`, or nobody could serve at all → refusal with a code
+ *
+ * A pinned model is the only candidate; it faces the hard obstacles but neither the quality floor nor the deadlines, and
+ * a predicted miss marks it degraded. Its class's window still holds: the client's choice of a model does not open it.
+ */
+export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): Decision {
+  const classPolicy = policy.classes[workload.class];
+  const pinned = workload.pinnedModel !== undefined;
+  const circumstances = {
+    workload,
+    snapshot,
+    policy,
+    output: guessOutput(workload, snapshot, classPolicy),
+    pinned,
+  };
+  const assessments: Assessment[] = [];
+  for (const model of policy.models.values()) {
+    if (!pinned || model.id === workload.pinnedModel) assessments.push(assess(model, circumstances));
+  }
+  const usable = assessments.filter(({ blocked }) => blocked === undefined);
+  const feasible = usable.filter(({ misses }) => misses.length === 0);
+  if (feasible.length > 0) {
+    const ranked = rankFeasible(feasible, workload.slo, classPolicy.prefer);
+    const spares = classPolicy.whenNone === 'degrade' && feasible.length < usable.length;
+    const order = spares ? [...ranked, ...rankDegraded(usable.filter(({ misses }) => misses.length > 0))] : ranked;
+    return choice(order, assessments, { workload, prefer: classPolicy.prefer, degraded: false });
+  }
+  if (usable.length > 0 && (pinned || classPolicy.whenNone === 'degrade')) {
+    return choice(rankDegraded(usable), assessments, { workload, prefer: classPolicy.prefer, degraded: true });
+  }
+  return {
+    kind: 'refused',
+    candidates: assessments.map((assessment) => asCandidate(assessment, undefined)),
+    refusal: refuse(assessments, circumstances),
+  };
+}
+
+type Outcome = { readonly workload: Workload; readonly prefer: ModelId | undefined; readonly degraded: boolean };
+
+function choice(order: readonly Assessment[], all: readonly Assessment[], outcome: Outcome): Decision {
+  const winner = order[0];
+  if (winner?.predicted === undefined) {
+    // `order` is never empty here and a usable model always has a prediction; the type does not know it.
+    throw new Error('a decision was made without a candidate');
+  }
+  const why = asciiLine(outcome.degraded ? whyDegraded(winner, outcome) : whyChosen(winner, all, outcome));
+  return {
+    kind: 'chosen',
+    model: winner.model.id,
+    device: winner.device,
+    predicted: winner.predicted,
+    candidates: all.map((assessment) => asCandidate(assessment, assessment === winner ? why : undefined)),
+    degraded: outcome.degraded,
+    reason: asciiLine(`${winner.model.id}: ${why}`),
+    fallbacks: order.slice(1, 1 + FALLBACKS_MAX).map(({ model }) => model.id),
+  };
+}
+
+function whyChosen(winner: Assessment, all: readonly Assessment[], { workload, prefer }: Outcome): string {
+  const parts = [describeMet(winner, workload)];
+  if (workload.pinnedModel !== undefined) parts.push('asked for by name');
+  else if (winner.model.id === prefer) parts.push('preferred');
+  else parts.push(`best of those that meet the targets (quality ${winner.model.quality})`);
+  const better = all
+    .filter(
+      ({ model, blocked, misses }) => model.quality > winner.model.quality && (blocked ?? misses[0]) !== undefined,
+    )
+    .sort((a, b) => a.model.quality - b.model.quality);
+  for (const loser of better.slice(0, NAMED_LOSERS_MAX)) parts.push(`${loser.model.id} ${lossOf(loser)}`);
+  return parts.join('; ');
+}
+
+function describeMet({ predicted }: Assessment, { slo }: Workload): string {
+  if (predicted === undefined) return '';
+  const e2e = formatDurationMs(predicted.e2eMs);
+  const target = slo.e2eMs === undefined ? '' : ` <= ${formatDurationMs(slo.e2eMs)}`;
+  return `e2e ${e2e}${target} (${describeTerms(predicted)})`;
+}
+
+function whyDegraded(winner: Assessment, { workload }: Outcome): string {
+  const how =
+    workload.pinnedModel === undefined ? `no model meets class ${workload.class}, least miss` : 'asked for by name';
+  return `degraded: ${winner.misses.join('; ')}; ${how}`;
+}
+
+function asCandidate(assessment: Assessment, whyWon: string | undefined): Candidate {
+  const { model, device, predicted, blocked, misses } = assessment;
+  return {
+    model: model.id,
+    device,
+    quality: model.quality,
+    predicted,
+    feasible: blocked === undefined && misses.length === 0,
+    reason: whyWon ?? asciiLine(lossOf(assessment)),
+  };
+}
+
+// The chosen one was preferred or had the higher utility; a feasible loser lost to that and to nothing else.
+function lossOf({ blocked, misses, predicted }: Assessment): string {
+  if (blocked !== undefined) return blocked.reason;
+  if (misses.length > 0) return misses.join('; ');
+  return `feasible, e2e ${formatDurationMs(predicted?.e2eMs ?? Number.NaN)}; another ranked higher`;
+}
+
+// Reasons travel in a header: printable ASCII on one line. File names and operators' words may hold anything.
+const asciiLine = (text: string): string => (/^[ -~]*$/.test(text) ? text : text.replace(/[^ -~]+/g, '?'));

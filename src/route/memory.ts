@@ -1,0 +1,59 @@
+import type { ModelId } from '../core/ids.ts';
+import type { ModelView, Snapshot } from '../core/snapshot.ts';
+
+/** Whether a model's memory can be had, and at what price. */
+export type MemoryVerdict =
+  /** Loaded, or free memory is enough. */
+  | { readonly kind: 'fits' }
+  /** Idle children must go first. */
+  | { readonly kind: 'evicts'; readonly bytes: number }
+  /** Only after busy children have finished and gone. */
+  | { readonly kind: 'waits'; readonly waitMs: number }
+  /** More than the whole budget: never. */
+  | { readonly kind: 'never'; readonly needBytes: number; readonly budgetBytes: number };
+
+/**
+ * What it takes to have the model in memory. A busy child is never evicted, so a model that needs a busy child's memory
+ * waits for it; one that needs more than the budget alone is out whatever else happens. Speculative: the supervisor
+ * checks again before it acts.
+ */
+export function assessMemory(modelId: ModelId, view: ModelView, snapshot: Snapshot): MemoryVerdict {
+  if (isLoaded(view)) return FITS;
+  const { budgetBytes, pinnedBytes, evictableBytes } = snapshot.memory;
+  const needBytes = view.memoryBytes;
+  if (needBytes > budgetBytes) return { kind: 'never', needBytes, budgetBytes };
+  const freeBytes = budgetBytes - pinnedBytes - evictableBytes;
+  if (needBytes <= freeBytes) return FITS;
+  if (needBytes <= freeBytes + evictableBytes) return { kind: 'evicts', bytes: needBytes - freeBytes };
+  return { kind: 'waits', waitMs: untilFreedMs(modelId, needBytes - freeBytes - evictableBytes, snapshot) };
+}
+
+const FITS: MemoryVerdict = { kind: 'fits' };
+
+const isLoaded = (view: ModelView): boolean =>
+  view.residency.kind === 'ready' || view.residency.kind === 'busy' || view.residency.kind === 'starting';
+
+// Busy children become evictable one by one as their running work ends; wait until enough of them have.
+function untilFreedMs(modelId: ModelId, missingBytes: number, snapshot: Snapshot): number {
+  const idleAtMs = new Map<ModelId, number>();
+  for (const lane of snapshot.lanes.values()) {
+    for (const entry of lane.running) {
+      if (entry.model === modelId) continue;
+      idleAtMs.set(entry.model, Math.max(idleAtMs.get(entry.model) ?? 0, entry.remainingMs));
+    }
+  }
+  for (const [other, view] of snapshot.models) {
+    if (view.residency.kind === 'starting') {
+      idleAtMs.set(other, Math.max(idleAtMs.get(other) ?? 0, view.residency.remainingMs));
+    }
+  }
+  const byTime = [...idleAtMs].sort((a, b) => a[1] - b[1]);
+  let freedBytes = 0;
+  let waitMs = 0;
+  for (const [other, atMs] of byTime) {
+    freedBytes += snapshot.models.get(other)?.memoryBytes ?? 0;
+    waitMs = atMs;
+    if (freedBytes >= missingBytes) break;
+  }
+  return waitMs;
+}
