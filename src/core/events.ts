@@ -16,6 +16,7 @@ export type RequestRecord = {
   readonly reason: string;
   readonly stream: boolean;
   readonly promptChars: number;
+  readonly messageCount: number;
   readonly predicted: Prediction | undefined;
   readonly candidates: readonly Candidate[];
   readonly actual: Actual;

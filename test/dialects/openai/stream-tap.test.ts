@@ -61,9 +61,16 @@ describe('createStreamTap', () => {
     expect(tap.hasContent).toBe(true);
   });
 
-  it('returns what it held unchanged when the stream broke off before [DONE]', () => {
+  it('ends a complete stream whose engine died before [DONE]', () => {
     const stream = role + token('a') + finish;
-    expect(run(stream, [10, 200]).text).toBe(stream);
+    expect(run(stream, [10, 200]).text).toBe(`${role}${token('a')}${finish.slice(0, -3)},"x_router":${X}}\n\n${done}`);
+  });
+
+  it('never passes on half an event', () => {
+    const tap = createStreamTap();
+    const cut = Buffer.from(role + token('abc'));
+    expect(tap.push(cut.subarray(0, cut.length - 9)).toString()).toBe(role);
+    expect(tap.isComplete).toBe(false);
   });
 
   it('passes other choices on after the first one has finished', () => {

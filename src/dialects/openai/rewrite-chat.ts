@@ -1,0 +1,35 @@
+import type { ModelId } from '../../core/ids.ts';
+import type { DecodedChat } from './decode-chat.ts';
+
+const KEY = Buffer.from('"model"');
+
+/**
+ * The body as the engine gets it: the model's id in place of what the client wrote (some llama-server builds repeat
+ * it in the reply), and `max_tokens` where the client's policy sets a bound the request does not keep. Everything
+ * else stays as it came, byte for byte in the common case.
+ */
+export function rewriteChat(decoded: DecodedChat, model: ModelId, maxTokens: number | undefined): Buffer {
+  const mustBound = maxTokens !== undefined && decoded.facts.maxTokens !== maxTokens;
+  const spliced = mustBound ? undefined : spliceModel(decoded, model);
+  if (spliced !== undefined) return spliced;
+  const { max_completion_tokens: _, n_predict: __, ...body } = decoded.body;
+  const bound = mustBound ? { ...body, max_tokens: maxTokens } : decoded.body;
+  return Buffer.from(JSON.stringify({ ...bound, model }));
+}
+
+// The byte sequence `"model"` is a key or a whole string, never part of a longer one; where it stands once and is
+// followed by the value we parsed, it is the top-level key.
+function spliceModel({ bytes, body }: DecodedChat, model: ModelId): Buffer | undefined {
+  const written = body['model'];
+  if (written === model || written === undefined) return bytes;
+  const key = bytes.indexOf(KEY);
+  if (bytes.indexOf(KEY, key + KEY.length) !== -1) return undefined;
+  const value = Buffer.from(JSON.stringify(written));
+  const start = bytes.indexOf(value, key + KEY.length);
+  if (start === -1 || !/^\s*:\s*$/.test(bytes.toString('latin1', key + KEY.length, start))) return undefined;
+  return Buffer.concat([
+    bytes.subarray(0, start),
+    Buffer.from(JSON.stringify(model)),
+    bytes.subarray(start + value.length),
+  ]);
+}

@@ -1,0 +1,44 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { GatewayError } from '../core/errors.ts';
+import type { ClientPolicy, Policy } from '../core/policy.ts';
+
+/** Finds out who sends a request: undefined for an anonymous caller where no keys are configured. */
+export type Authenticate = (authorization: string | undefined, apiKey: string | undefined) => ClientPolicy | undefined;
+
+/**
+ * Makes the check for one policy. Keys come from the environment variables that `clients[].key_env` names; a client
+ * whose variable is not set cannot log in. Keys are compared as SHA-256 digests in constant time, all of them each
+ * time, so that timing tells neither a key nor which client it belongs to. With no key set at all everyone is
+ * anonymous (`serve` then binds to loopback only). Throws `unauthorized`.
+ */
+export function createAuthenticate(policy: Policy, environment: NodeJS.ProcessEnv): Authenticate {
+  const known = policy.clients.flatMap((client) => {
+    const key = environment[client.keyEnv];
+    return key === undefined || key === '' ? [] : [{ client, digest: sha256(key) }];
+  });
+  if (known.length === 0) return () => undefined;
+  return (authorization, apiKey) => {
+    const given = apiKey ?? bearer(authorization);
+    if (given === undefined) {
+      throw new GatewayError('unauthorized', 'no API key given; send "authorization: Bearer KEY"');
+    }
+    const digest = sha256(given);
+    let found: ClientPolicy | undefined;
+    for (const entry of known) if (timingSafeEqual(entry.digest, digest)) found = entry.client;
+    if (found === undefined) throw new GatewayError('unauthorized', 'the API key given is not known here');
+    return found;
+  };
+}
+
+/** Clients of the policy whose key variable is not set; they cannot be used, which is worth a warning. */
+export function clientsWithoutKey(policy: Policy, environment: NodeJS.ProcessEnv): readonly ClientPolicy[] {
+  return policy.clients.filter(({ keyEnv }) => (environment[keyEnv] ?? '') === '');
+}
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+function bearer(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined;
+  const match = /^bearer +(\S+)$/i.exec(authorization);
+  return match?.[1];
+}

@@ -1,0 +1,177 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { classify } from '../classify/classify.ts';
+import type { Decision, Workload } from '../core/decision.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import { type RequestId, requestId } from '../core/ids.ts';
+import type { ClientPolicy } from '../core/policy.ts';
+import { type DecodedChat, decodeChat } from '../dialects/openai/decode-chat.ts';
+import { encodeError } from '../dialects/openai/encode-error.ts';
+import { rewriteChat } from '../dialects/openai/rewrite-chat.ts';
+import { decide } from '../route/decide.ts';
+import type { RequestRun } from '../serve/job.ts';
+import { startRequest } from '../serve/request-run.ts';
+import { Answer } from './answer.ts';
+import { retryHeaders, statusOf } from './error-status.ts';
+import type { HttpParts } from './parts.ts';
+import { readBody } from './read-body.ts';
+
+/** Handles one request on Node's own objects. */
+export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+
+/**
+ * `POST /v1/chat/completions`. Works on Node's request and response, not on web streams: bytes go from the engine's
+ * socket to the client's without a wrapper in between, which is what makes the gateway's share of the latency small.
+ */
+export function createChatHandler(parts: HttpParts): NodeHandler {
+  return async (incoming, outgoing) => {
+    const arrival = arrivalOf(parts, incoming);
+    try {
+      await answerChat(parts, arrival, { incoming, outgoing });
+    } catch (error) {
+      refuse(outgoing, arrival.requestId, toGatewayError(parts, error));
+    }
+  };
+}
+
+type Arrival = { readonly requestId: RequestId; readonly receivedMs: number; readonly receivedAtMs: number };
+type Pair = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
+
+function arrivalOf(parts: HttpParts, incoming: IncomingMessage): Arrival {
+  const given = incoming.headers['x-request-id'];
+  return {
+    requestId: requestId(typeof given === 'string' && ID.test(given) ? given : `req_${parts.clock.randomHex(12)}`),
+    receivedMs: parts.clock.monotonicMs(),
+    receivedAtMs: parts.clock.nowMs(),
+  };
+}
+
+const ID = /^[\w.:-]{1,128}$/;
+
+async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoing }: Pair): Promise<void> {
+  const client = checkIn(parts, incoming);
+  const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
+  const header = (name: string) => headerOf(incoming, name);
+  const decoded = decodeChat(bytes, header);
+  const workload = toWorkload(parts, decoded, client);
+  const decision = decide(workload, parts.snapshot(), parts.policy());
+  if (decision.kind === 'refused') {
+    recordRefusal(parts, { arrival, client, workload, decision });
+    throw refusalError(decision);
+  }
+  const leave = parts.limits.enter(client);
+  let run: RequestRun | undefined;
+  const { requestId: id } = arrival;
+  const answer = new Answer(
+    {
+      outgoing,
+      requestId: id,
+      stream: workload.stream,
+      receivedMs: arrival.receivedMs,
+      gateway: parts.policy().gateway,
+      heartbeats: parts.heartbeats,
+    },
+    () => run,
+  );
+  answer.routed({ model: decision.model, class: workload.class, reason: decision.reason });
+  outgoing.once('close', () => {
+    // Also after a finished answer; aborting a run that has ended does nothing.
+    run?.abort();
+    answer.close();
+    parts.active.delete(id);
+    leave();
+  });
+  run = startRequest(
+    parts.serve,
+    {
+      ...arrival,
+      client: client?.name ?? 'anonymous',
+      workload,
+      decision,
+      path: '/v1/chat/completions',
+      bodyFor: (model) => rewriteChat(decoded, model, workload.outputTokensMax),
+    },
+    answer,
+  );
+  parts.active.set(id, run);
+}
+
+/** Refuses work while shutting down, else finds out who asks. Throws `shutting_down` or `unauthorized`. */
+export function checkIn(parts: HttpParts, incoming: IncomingMessage): ClientPolicy | undefined {
+  if (parts.isDraining())
+    throw new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
+  return parts.authenticate()(incoming.headers.authorization, headerOf(incoming, 'x-api-key'));
+}
+
+/** Classifies a decoded request; throws what is wrong with it as the client's mistake. */
+export function toWorkload(parts: HttpParts, decoded: DecodedChat, client: ClientPolicy | undefined): Workload {
+  const classified = classify(decoded.facts, parts.policy(), client);
+  if (classified.kind === 'ok') return classified.workload;
+  throw new GatewayError(classified.code, classified.message, { param: classified.param });
+}
+
+function headerOf(incoming: IncomingMessage, name: string): string | undefined {
+  const value = incoming.headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+type Refused = Extract<Decision, { kind: 'refused' }>;
+
+function refusalError({ refusal }: Refused): GatewayError {
+  const param = refusal.code === 'context_length_exceeded' ? 'messages' : undefined;
+  return new GatewayError(refusal.code, refusal.message, { param, retryAfterMs: refusal.retryAfterMs });
+}
+
+function recordRefusal(
+  parts: HttpParts,
+  seen: { arrival: Arrival; client: ClientPolicy | undefined; workload: Workload; decision: Refused },
+): void {
+  const { workload, decision, arrival } = seen;
+  const { code, message } = decision.refusal;
+  parts.emit({
+    kind: 'request.finished',
+    record: {
+      requestId: arrival.requestId,
+      receivedAtMs: arrival.receivedAtMs,
+      client: seen.client?.name ?? 'anonymous',
+      class: workload.class,
+      task: workload.task,
+      reasons: workload.reasons,
+      model: undefined,
+      degraded: false,
+      reason: message,
+      stream: workload.stream,
+      promptChars: workload.promptChars,
+      messageCount: workload.messageCount,
+      predicted: undefined,
+      candidates: decision.candidates,
+      actual: {},
+      outcome: { kind: 'refused', code, message },
+    },
+  });
+}
+
+/** Anything thrown as an error with a code; what has none is a bug and is reported as one. */
+export function toGatewayError(parts: Pick<HttpParts, 'emit'>, thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  parts.emit({ kind: 'gateway.notice', level: 'error', message: `unexpected error: ${stack}` });
+  return new GatewayError('runtime_failed', `internal error: ${messageOf(thrown)}`, { cause: thrown, status: 500 });
+}
+
+function refuse(outgoing: ServerResponse, id: RequestId, error: GatewayError): void {
+  if (outgoing.headersSent || outgoing.destroyed) {
+    outgoing.destroy();
+    return;
+  }
+  const body = JSON.stringify(encodeError(error));
+  const headers: Record<string, string> = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(Buffer.byteLength(body)),
+    'x-request-id': id,
+    ...retryHeaders(error),
+  };
+  // The rest of a body we do not want to read is not read: the connection ends with the answer.
+  if (error.code === 'payload_too_large' || error.code === 'unauthorized') headers['connection'] = 'close';
+  outgoing.writeHead(statusOf(error), headers);
+  outgoing.end(body);
+}

@@ -1,0 +1,33 @@
+import type { Clock } from '../core/clock.ts';
+import type { EmitEvent, RequestRecord } from '../core/events.ts';
+import type { ModelId, RequestId } from '../core/ids.ts';
+import type { Policy } from '../core/policy.ts';
+import type { Profile } from '../core/profile.ts';
+import type { Snapshot } from '../core/snapshot.ts';
+import type { ClientLimits } from '../serve/client-limits.ts';
+import type { RequestRun, ServeParts } from '../serve/job.ts';
+import type { Supervisor } from '../supervise/supervisor-types.ts';
+import type { Authenticate } from './authenticate.ts';
+import type { Heartbeats } from './heartbeats.ts';
+
+/** What the endpoints need of the gateway; the composition root makes it. */
+export type HttpParts = {
+  readonly clock: Clock;
+  readonly emit: EmitEvent;
+  readonly version: string;
+  readonly policy: () => Policy;
+  readonly policyError: () => string | undefined;
+  readonly authenticate: () => Authenticate;
+  readonly limits: ClientLimits;
+  readonly snapshot: () => Snapshot;
+  readonly serve: ServeParts;
+  readonly supervisor: Supervisor;
+  readonly heartbeats: Heartbeats;
+  readonly profileOf: (model: ModelId) => Profile;
+  /** Newest first. */
+  readonly recentRequests: (limit: number) => readonly RequestRecord[];
+  /** Runs under way, by request id. */
+  readonly active: Map<RequestId, RequestRun>;
+  readonly isDraining: () => boolean;
+  readonly startedAtMs: number;
+};

@@ -1,0 +1,51 @@
+import type { Clock } from '../core/clock.ts';
+import type { Decision, Workload } from '../core/decision.ts';
+import type { GatewayError } from '../core/errors.ts';
+import type { EmitEvent, RequestRecord } from '../core/events.ts';
+import type { ModelId, RequestId } from '../core/ids.ts';
+import type { Lanes } from '../supervise/lane.ts';
+import type { Supervisor } from '../supervise/supervisor-types.ts';
+
+/** What a run needs of the gateway. */
+export type ServeParts = {
+  readonly clock: Clock;
+  readonly emit: EmitEvent;
+  readonly lanes: Lanes;
+  readonly supervisor: Pick<Supervisor, 'acquire'>;
+  readonly deviceOf: (model: ModelId) => string;
+  /** Told of every finished generation, to keep the observed profile fresh. */
+  readonly observe: (model: ModelId, record: RequestRecord) => void;
+};
+
+/** One request that has been classified and decided. */
+export type ServeJob = {
+  readonly requestId: RequestId;
+  readonly client: string;
+  /** Monotonic and wall clock at arrival. */
+  readonly receivedMs: number;
+  readonly receivedAtMs: number;
+  readonly workload: Workload;
+  readonly decision: Extract<Decision, { kind: 'chosen' }>;
+  /** Path at the engine. */
+  readonly path: string;
+  /** The body for the chosen model. */
+  readonly bodyFor: (model: ModelId) => Buffer | string;
+};
+
+/** The client's side of a run; the calls come in the order head → chunk* → (end | failed). */
+export interface ServeSink {
+  /** The engine has taken the request; the first byte follows. */
+  head(model: ModelId, contentType: string): void;
+  /** Returns false when the client reads too slowly. */
+  chunk(bytes: Buffer): boolean;
+  end(last: Buffer): void;
+  failed(error: GatewayError): void;
+}
+
+/** A request on its way. */
+export interface RequestRun {
+  /** The client has left or cancelled; frees lane and slot as soon as the engine has stopped. */
+  abort(): void;
+  /** The client can read again. */
+  resume(): void;
+}

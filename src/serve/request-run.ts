@@ -1,0 +1,312 @@
+import type { Prediction, Slo } from '../core/decision.ts';
+import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
+import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { Exchange, ReplySink } from '../core/runtime.ts';
+import { type EngineEnd, readEnd } from '../dialects/openai/engine-end.ts';
+import { patchReply } from '../dialects/openai/patch-reply.ts';
+import { createStreamTap, type StreamTap } from '../dialects/openai/stream-tap.ts';
+import type { LaneTicket } from '../supervise/lane.ts';
+import type { Lease } from '../supervise/supervisor-types.ts';
+import { readEngineError } from './engine-error.ts';
+import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
+import { encodeXRouter } from './x-router.ts';
+
+/** Starts a decided request. The sink is called exactly once with `end` or `failed`, unless the run is aborted. */
+export function startRequest(parts: ServeParts, job: ServeJob, sink: ServeSink): RequestRun {
+  const run = new Run(parts, job, sink);
+  run.start();
+  return run;
+}
+
+const ATTEMPTS_MAX = 2;
+/** A reply that is not a stream is held whole, so that a child dying in the middle of it costs the client nothing. */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Errors that another candidate may not have: the engine's or the load's fault, not the request's. */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'runtime_failed',
+  'start_failed',
+  'load_timeout',
+  'model_unavailable',
+  'runtime_missing',
+  'model_file_missing',
+  'model_file_invalid',
+]);
+
+class Run implements RequestRun, ReplySink {
+  readonly #parts: ServeParts;
+  readonly #job: ServeJob;
+  readonly #sink: ServeSink;
+  readonly #cancel = new AbortController();
+  #model: ModelId;
+  #attempts = 0;
+  #ticket: LaneTicket | undefined;
+  #lease: Lease | undefined;
+  #exchange: Exchange | undefined;
+  #status = 0;
+  #contentType = '';
+  #tap: StreamTap | undefined;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** True once bytes of an answer have gone to the client: from then on no retry. */
+  #committed = false;
+  #closed = false;
+  #queuedMs = 0;
+  #loadMs = 0;
+  #ttftMs: number | undefined;
+
+  constructor(parts: ServeParts, job: ServeJob, sink: ServeSink) {
+    this.#parts = parts;
+    this.#job = job;
+    this.#sink = sink;
+    this.#model = job.decision.model;
+  }
+
+  start(): void {
+    this.#attempt().catch((error: unknown) => this.#attemptFailed(asGatewayError(error)));
+  }
+
+  abort(): void {
+    if (this.#closed) return;
+    this.#cancel.abort(new GatewayError('cancelled', 'request cancelled'));
+    this.#exchange?.abort();
+    this.#close({ kind: 'cancelled' }, {}, 'aborted');
+  }
+
+  resume(): void {
+    this.#exchange?.resume();
+  }
+
+  async #attempt(): Promise<void> {
+    const { lanes, supervisor, clock } = this.#parts;
+    const { signal } = this.#cancel;
+    this.#attempts += 1;
+    const before = clock.monotonicMs();
+    const admission = this.#admission();
+    this.#ticket = lanes.tryAdmit(admission) ?? (await lanes.admit(admission, signal));
+    if (this.#closed) return this.#giveBack('ok');
+    this.#queuedMs = clock.monotonicMs() - before;
+    const lease = await supervisor.acquire(this.#model, signal);
+    this.#lease = lease;
+    if (this.#closed) return this.#giveBack('ok');
+    this.#loadMs = lease.loadMs;
+    this.#exchange = lease.connection.exchange(this.#job.path, this.#job.bodyFor(this.#model), this);
+  }
+
+  #admission() {
+    const { workload, receivedAtMs } = this.#job;
+    const predicted = this.#predicted();
+    return {
+      device: this.#parts.deviceOf(this.#model),
+      class: workload.class,
+      model: this.#model,
+      arrivedMs: receivedAtMs,
+      deadlineMs: receivedAtMs + (workload.slo.e2eMs ?? Number.POSITIVE_INFINITY),
+      predictedMs: predicted.loadMs + predicted.prefillMs + predicted.decodeMs,
+    };
+  }
+
+  head(status: number, contentType: string): void {
+    this.#status = status;
+    this.#contentType = contentType;
+    if (status === 200 && contentType.startsWith('text/event-stream')) this.#tap = createStreamTap();
+  }
+
+  chunk(bytes: Buffer): boolean {
+    const tap = this.#tap;
+    if (tap === undefined) return this.#holdBack(bytes);
+    const hadContent = tap.hasContent;
+    const passed = tap.push(bytes);
+    if (!hadContent && tap.hasContent) this.#markFirstContent();
+    if (passed.length === 0) return true;
+    if (!this.#committed) this.#commit();
+    return this.#sink.chunk(passed);
+  }
+
+  end(): void {
+    if (this.#status !== 200) {
+      this.#attemptFailed(readEngineError(this.#status, Buffer.concat(this.#held), this.#model));
+      return;
+    }
+    const tap = this.#tap;
+    if (tap === undefined) this.#finishWhole(Buffer.concat(this.#held));
+    else if (tap.isComplete) this.#finishStream(tap);
+    else this.#attemptFailed(this.#brokenOff());
+  }
+
+  failed(error: GatewayError): void {
+    const tap = this.#tap;
+    // The child died after it had said all: the client loses nothing.
+    if (tap?.isComplete) this.#finishStream(tap);
+    else this.#attemptFailed(error);
+  }
+
+  #brokenOff(): GatewayError {
+    return new GatewayError('runtime_failed', `${this.#model} ended its stream before it was finished`);
+  }
+
+  #holdBack(bytes: Buffer): boolean {
+    this.#heldBytes += bytes.length;
+    this.#held.push(bytes);
+    if (this.#heldBytes > REPLY_BYTES_MAX) {
+      this.#exchange?.abort();
+      const limit = `${REPLY_BYTES_MAX / 1024 / 1024} MiB`;
+      this.#attemptFailed(
+        new GatewayError('runtime_failed', `${this.#model} answered with more than ${limit}; use a stream`),
+      );
+      return false;
+    }
+    return true;
+  }
+
+  #markFirstContent(): void {
+    this.#ttftMs = this.#parts.clock.monotonicMs() - this.#job.receivedMs;
+    this.#ticket?.update(this.#predicted().decodeMs);
+  }
+
+  #commit(): void {
+    this.#committed = true;
+    this.#sink.head(this.#model, this.#contentType);
+  }
+
+  #finishStream(tap: StreamTap): void {
+    const actual = this.#actual(tap.end());
+    if (!this.#committed) this.#commit();
+    this.#sink.end(tap.finish(this.#xRouter(actual)));
+    this.#close(this.#ok(actual, tap.end()), actual, 'ok');
+  }
+
+  #finishWhole(bytes: Buffer): void {
+    const end = readEnd(bytes.toString('utf8'));
+    const actual = this.#actual(end);
+    this.#commit();
+    this.#sink.end(patchReply(bytes, this.#xRouter(actual)));
+    this.#close(this.#ok(actual, end), actual, 'ok');
+  }
+
+  #xRouter(actual: Actual): string {
+    return encodeXRouter(this.#job, { model: this.#model, predicted: this.#predicted(), actual });
+  }
+
+  // After a retry the prediction shown is the one made for the model that answered.
+  #predicted(): Prediction {
+    const { decision } = this.#job;
+    if (this.#model === decision.model) return decision.predicted;
+    return decision.candidates.find(({ model }) => model === this.#model)?.predicted ?? decision.predicted;
+  }
+
+  #actual(end: EngineEnd): Actual {
+    const e2eMs = this.#parts.clock.monotonicMs() - this.#job.receivedMs;
+    return {
+      queueMs: this.#queuedMs,
+      loadMs: this.#loadMs,
+      // Without a stream nobody saw the first token; what came before decoding is the closest true figure.
+      ttftMs: this.#ttftMs ?? (end.decodeMs === undefined ? undefined : Math.max(0, e2eMs - end.decodeMs)),
+      e2eMs,
+      promptTokens: end.promptTokens,
+      cachedTokens: end.cachedTokens,
+      outputTokens: end.outputTokens,
+      prefillMs: end.prefillMs,
+      decodeMs: end.decodeMs,
+      attempts: this.#attempts,
+    };
+  }
+
+  #ok(actual: Actual, end: EngineEnd): Outcome {
+    return { kind: 'ok', finishReason: end.finishReason, sloMet: meets(this.#job.workload.slo, actual) };
+  }
+
+  #attemptFailed(error: GatewayError): void {
+    if (this.#closed) return;
+    const next = this.#nextCandidate(error);
+    if (next === undefined) {
+      const failedRun = error.code === 'runtime_failed';
+      this.#sink.failed(error);
+      this.#close({ kind: 'failed', code: error.code, message: error.message }, {}, failedRun ? 'failed' : 'ok');
+      return;
+    }
+    const from = this.#model;
+    this.#giveBack(error.code === 'runtime_failed' ? 'failed' : 'ok');
+    this.#parts.emit({ kind: 'request.retried', requestId: this.#job.requestId, from, to: next, cause: error.message });
+    this.#model = next;
+    this.#tap = undefined;
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#ttftMs = undefined;
+    this.start();
+  }
+
+  // Once, and only while the client has seen nothing of an answer.
+  #nextCandidate(error: GatewayError): ModelId | undefined {
+    const mayRetry = RETRYABLE.has(error.code) || error.code === 'context_length_exceeded';
+    if (this.#committed || !mayRetry || this.#attempts >= ATTEMPTS_MAX) return undefined;
+    return this.#job.decision.fallbacks.find((model) => model !== this.#model);
+  }
+
+  #close(outcome: Outcome, actual: Actual, how: 'ok' | 'aborted' | 'failed'): void {
+    this.#closed = true;
+    this.#giveBack(how);
+    const record = this.#record(outcome, actual);
+    this.#parts.emit({ kind: 'request.finished', record });
+    if (outcome.kind === 'ok') this.#parts.observe(this.#model, record);
+  }
+
+  #giveBack(how: 'ok' | 'aborted' | 'failed'): void {
+    const ticket = this.#ticket;
+    const lease = this.#lease;
+    this.#ticket = undefined;
+    this.#lease = undefined;
+    this.#exchange = undefined;
+    if (lease === undefined) {
+      ticket?.release();
+      return;
+    }
+    // The lane is free only when the engine really is: after an abort it may still be in a prefill batch.
+    lease
+      .release(how)
+      .catch((error: unknown) => {
+        this.#parts.emit({
+          kind: 'gateway.notice',
+          level: 'error',
+          message: `releasing ${lease.model}: ${messageOf(error)}`,
+        });
+      })
+      .finally(() => ticket?.release());
+  }
+
+  #record(outcome: Outcome, actual: Actual): RequestRecord {
+    const { workload, decision } = this.#job;
+    return {
+      requestId: this.#job.requestId,
+      receivedAtMs: this.#job.receivedAtMs,
+      client: this.#job.client,
+      class: workload.class,
+      task: workload.task,
+      reasons: workload.reasons,
+      model: this.#model,
+      degraded: decision.degraded,
+      reason: decision.reason,
+      stream: workload.stream,
+      promptChars: workload.promptChars,
+      messageCount: workload.messageCount,
+      predicted: this.#predicted(),
+      candidates: decision.candidates,
+      actual,
+      outcome,
+    };
+  }
+}
+
+function meets(slo: Slo, actual: Actual): boolean {
+  const ttftOk = slo.ttftMs === undefined || actual.ttftMs === undefined || actual.ttftMs <= slo.ttftMs;
+  const e2eOk = slo.e2eMs === undefined || actual.e2eMs === undefined || actual.e2eMs <= slo.e2eMs;
+  return ttftOk && e2eOk;
+}
+
+function asGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  return new GatewayError('runtime_failed', `the request failed inside the gateway: ${messageOf(thrown)}`, {
+    cause: thrown,
+  });
+}
