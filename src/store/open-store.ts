@@ -44,6 +44,14 @@ export type RequestFilter = {
   readonly outcome?: RequestRecord['outcome']['kind'];
 };
 
+/** What a store needs from outside. */
+export type StoreDeps = {
+  readonly clock: Clock;
+  readonly emit?: EmitEvent;
+  /** Most pages (4 KiB each) the file may grow to; beyond, it behaves as on a full disk. Undefined = no bound. */
+  readonly pagesMax?: number;
+};
+
 type Row =
   | { readonly kind: 'request'; readonly record: RequestRecord }
   | { readonly kind: 'observation'; readonly modelKey: string; readonly observation: Observation };
@@ -56,8 +64,8 @@ const PRUNE_EVERY_ROWS = 1_000;
  * a writer work side by side.
  * Throws `store_failed` for a file that is no database, is damaged, or was written by a newer Sluice.
  */
-export function openStore(file: string, deps: { readonly clock: Clock; readonly emit?: EmitEvent }): Store {
-  const database = openDatabase(file);
+export function openStore(file: string, deps: StoreDeps): Store {
+  const database = openDatabase(file, deps.pagesMax);
   const requests = openRequestTable(database, deps.clock);
   const observations = openObservationTable(database);
   let writtenSincePrune = PRUNE_EVERY_ROWS;
@@ -113,7 +121,7 @@ const matches = (record: RequestRecord, filter: RequestFilter): boolean =>
   (filter.client === undefined || record.client === filter.client) &&
   (filter.outcome === undefined || record.outcome.kind === filter.outcome);
 
-function openDatabase(file: string): Database {
+function openDatabase(file: string, pagesMax: number | undefined): Database {
   let database: Database | undefined;
   try {
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
@@ -126,6 +134,7 @@ function openDatabase(file: string): Database {
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
     migrate(database, file);
+    if (pagesMax !== undefined) database.pragma(`max_page_count = ${pagesMax}`);
     return database;
   } catch (error) {
     database?.close();

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fitLine, observedRows } from '../../src/store/observed.ts';
+
+const figureOf = (observations: Parameters<typeof observedRows>[0], metric: string) =>
+  observedRows(observations).find((row) => row.metric === metric)?.figure;
+
+describe('observedRows', () => {
+  test('nothing observed gives no figures', () => {
+    expect(observedRows([])).toEqual([]);
+    expect(observedRows([{ atMs: 0 }])).toEqual([]);
+  });
+
+  test('rates leave out cached tokens, short prompts and short answers', () => {
+    const seen = [
+      { atMs: 1, promptTokens: 120, cachedTokens: 20, prefillMs: 1_000, outputTokens: 40, decodeMs: 2_000 },
+      { atMs: 2, promptTokens: 120, cachedTokens: 113, prefillMs: 1, outputTokens: 3, decodeMs: 1 },
+    ];
+    expect(figureOf(seen, 'prefillTokensPerSec')).toMatchObject({ value: 100, n: 1 });
+    expect(figureOf(seen, 'decodeTokensPerSec')).toMatchObject({ value: 20, n: 1 });
+    expect(figureOf(seen, 'loadMs')).toBeUndefined();
+  });
+
+  test('characters per token and the template come apart when prompts differ in length', () => {
+    const seen = [100, 200, 400, 800, 1_600].map((promptChars, index) => ({
+      atMs: index,
+      promptChars,
+      promptTokens: promptChars / 4 + 12,
+    }));
+    expect(figureOf(seen, 'charsPerToken')?.value).toBeCloseTo(4);
+    expect(figureOf(seen, 'templateTokens')?.value).toBeCloseTo(12);
+  });
+
+  test('prompts all alike give the ratio alone', () => {
+    const seen = Array.from({ length: 9 }, (_, index) => ({ atMs: index, promptChars: 100, promptTokens: 40 }));
+    expect(figureOf(seen, 'charsPerToken')?.value).toBe(2.5);
+    expect(figureOf(seen, 'templateTokens')).toBeUndefined();
+  });
+
+  test('every figure is positive and finite, whatever was seen', () => {
+    const count = fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined });
+    const time = fc.option(fc.double({ min: 0, max: 1e7, noNaN: true }), { nil: undefined });
+    const observation = fc.record({
+      atMs: fc.integer({ min: 0, max: 2e12 }),
+      promptTokens: count,
+      cachedTokens: count,
+      outputTokens: count,
+      prefillMs: time,
+      decodeMs: time,
+      loadMs: time,
+      promptChars: count,
+    });
+    fc.assert(
+      fc.property(fc.array(observation, { maxLength: 50 }), (seen) => {
+        for (const { metric, figure } of observedRows(seen)) {
+          expect(figure.value).toBeGreaterThanOrEqual(0);
+          if (metric !== 'templateTokens') expect(figure.value).toBeGreaterThan(0);
+          expect(figure.n).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('fitLine', () => {
+  test('goes through points that lie on a line', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -50, max: 50 }),
+        fc.integer({ min: -50, max: 50 }),
+        fc.uniqueArray(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 2, maxLength: 20 }),
+        (slope, intercept, xs) => {
+          const line = fitLine(xs.map((x) => ({ x, y: intercept + slope * x })));
+          expect(line?.slope).toBeCloseTo(slope, 6);
+          expect(line?.intercept).toBeCloseTo(intercept, 4);
+        },
+      ),
+    );
+  });
+
+  test('one point, or points above each other, have none', () => {
+    expect(fitLine([{ x: 1, y: 1 }])).toBeUndefined();
+    expect(
+      fitLine([
+        { x: 1, y: 1 },
+        { x: 1, y: 2 },
+      ]),
+    ).toBeUndefined();
+  });
+});
