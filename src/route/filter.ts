@@ -200,9 +200,7 @@ export const progressOf = (assessment: Assessment): number =>
 
 /** Ids and reasons of the blocked, for a refusal's message. */
 export const describeBlocked = (assessments: readonly Assessment[]): string =>
-  assessments
-    .map(({ model, blocked }) => `${model.id}: ${blocked?.reason ?? ''}${remedyOf(blocked)}`)
-    .join('; ');
+  assessments.map(({ model, blocked }) => `${model.id}: ${blocked?.reason ?? ''}${remedyOf(blocked)}`).join('; ');
 
 const remedyOf = (blocked: Assessment['blocked']): string =>
   blocked?.remedy === undefined ? '' : ` (${blocked.remedy})`;

@@ -11,7 +11,6 @@ export function refuse(assessments: readonly Assessment[], circumstances: Circum
   const furthest = Math.max(...assessments.map(progressOf));
   const leading = assessments.filter((assessment) => progressOf(assessment) === furthest);
   const obstacle = OBSTACLES[furthest];
-  if (obstacle === undefined) return refuseTargets(leading, circumstances);
   switch (obstacle) {
     case 'unavailable':
     case 'memory':
@@ -27,6 +26,8 @@ export function refuse(assessments: readonly Assessment[], circumstances: Circum
       return refuseContext(leading);
     case 'window':
       return refuseWindow(leading, circumstances);
+    case undefined:
+      return refuseTargets(leading, circumstances);
   }
 }
 
