@@ -11,7 +11,7 @@ export type OutputGuess = { readonly tokens: number; readonly basis: string };
 /** UTF-16 units per prompt token where a model's own ratio is not known; between English prose (4) and code (3). */
 const CHARS_PER_TOKEN = 3.6;
 /** What a ChatML-like template adds to one message: start mark, role, line feed, end mark, line feed. */
-const TEMPLATE_TOKENS = 5;
+const MESSAGE_TOKENS = 5;
 
 /**
  * Output length at the class's quantile, at most what the client allows: min(max_tokens, learned quantile, else the
@@ -81,15 +81,27 @@ export function predict(
   };
 }
 
+// tokens = chars / charsPerToken + templateTokens: one line through what was seen. A ratio without an intercept was taken
+// over whole prompts, template included; only where neither is known does the template count by message.
 function promptTokens(workload: Workload, profile: CompleteProfile): { tokens: number; basis: string } {
   if (workload.promptTokensExact !== undefined) return { tokens: workload.promptTokensExact, basis: 'counted' };
-  const ratio = profile.charsPerToken;
-  const template = profile.templateTokens?.value ?? TEMPLATE_TOKENS;
-  const textTokens = workload.promptChars / (ratio?.value ?? CHARS_PER_TOKEN);
-  const tokens = Math.max(1, Math.ceil(textTokens + template * workload.messageCount));
-  return { tokens, basis: ratio === undefined ? DEFAULT_RATIO_BASIS : `chars per token, ${ratio.provenance}` };
+  const { charsPerToken, templateTokens } = profile;
+  if (charsPerToken === undefined) {
+    const template = templateTokens?.value ?? MESSAGE_TOKENS * workload.messageCount;
+    const tokens = Math.max(1, Math.ceil(workload.promptChars / CHARS_PER_TOKEN + template));
+    return { tokens, basis: DEFAULT_RATIO_BASIS };
+  }
+  const tokens = Math.ceil(workload.promptChars / charsPerToken.value + (templateTokens?.value ?? 0));
+  return { tokens: Math.max(1, tokens), basis: RATIO_BASIS[charsPerToken.provenance] };
 }
 
+const RATIO_BASIS: Readonly<Record<Provenance, string>> = {
+  measured: 'chars per token, measured',
+  observed: 'chars per token, observed',
+  imported: 'chars per token, imported',
+  reference: 'chars per token, reference',
+  estimated: 'chars per token, estimated',
+};
 const DEFAULT_RATIO_BASIS = `${CHARS_PER_TOKEN} chars per token, default`;
 
 function queueWaitMs(workload: Workload, { model, view, lane }: PredictionSubject, nowMs: number): number {

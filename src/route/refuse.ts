@@ -1,5 +1,12 @@
 import type { Refusal } from '../core/decision.ts';
-import { type Assessment, type Circumstances, describeBlocked, OBSTACLES, progressOf } from './filter.ts';
+import {
+  type Assessment,
+  type Circumstances,
+  describeBlocked,
+  OBSTACLES,
+  type Obstacle,
+  progressOf,
+} from './filter.ts';
 
 /**
  * Says why nobody was chosen. The candidates that got furthest give the reason: where one model lacks a capability and
@@ -11,6 +18,12 @@ export function refuse(assessments: readonly Assessment[], circumstances: Circum
   const furthest = Math.max(...assessments.map(progressOf));
   const leading = assessments.filter((assessment) => progressOf(assessment) === furthest);
   const obstacle = OBSTACLES[furthest];
+  return obstacle === undefined
+    ? refuseTargets(leading, circumstances)
+    : refuseBlocked(obstacle, leading, circumstances);
+}
+
+function refuseBlocked(obstacle: Obstacle, leading: readonly Assessment[], circumstances: Circumstances): Refusal {
   switch (obstacle) {
     case 'unavailable':
     case 'memory':
@@ -26,8 +39,6 @@ export function refuse(assessments: readonly Assessment[], circumstances: Circum
       return refuseContext(leading);
     case 'window':
       return refuseWindow(leading, circumstances);
-    case undefined:
-      return refuseTargets(leading, circumstances);
   }
 }
 
