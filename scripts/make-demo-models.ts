@@ -1,7 +1,7 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/core/errors.ts';
+import { cacheFolder } from '../src/demo/cache-folder.ts';
 import { tierPath, writeAllTiers, writeTier } from '../src/demo/tiers.ts';
 
 const usage = `usage: npx tsx scripts/make-demo-models.ts [folder]
@@ -9,16 +9,13 @@ const usage = `usage: npx tsx scripts/make-demo-models.ts [folder]
 Writes the demo models (tiny and four tiers) as GGUF files; those already there with the same content are left alone.
 The folder defaults to \${SLUICE_CACHE:-\${XDG_CACHE_HOME:-~/.cache}/sluice}/demo-models.`;
 
-const cacheFolder = (): string =>
-  process.env.SLUICE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sluice');
-
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: { help: { type: 'boolean' } }, allowPositionals: true });
   if (values.help) {
     console.log(usage);
     return 0;
   }
-  const folder = positionals[0] ?? join(cacheFolder(), 'demo-models');
+  const folder = positionals[0] ?? join(cacheFolder(process.env), 'demo-models');
   const report = (tier: { path: string; sizeBytes: number; written: boolean }) =>
     console.log(
       `${tier.written ? 'written' : 'present'}  ${(tier.sizeBytes / 1e6).toFixed(1).padStart(6)} MB  ${tier.path}`,
