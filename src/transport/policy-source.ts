@@ -1,0 +1,124 @@
+/**
+ * The policy that is in force. A changed file is read and checked whole; only then does it take the old one's place,
+ * in one assignment, so nobody ever sees half of it. A broken file changes nothing but `lastError`.
+ *
+ *   file changed ─┐
+ *   reload() ─────┴─→ read → check ─┬─ valid ──→ swap → loaded
+ *                                   └─ broken ─→ keep → rejected
+ *
+ * One reload runs at a time; changes that come meanwhile cause one more at its end.
+ */
+import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Policy } from '../core/policy.ts';
+import { loadPolicy } from '../policy/load.ts';
+import { watchFile } from './watch-file.ts';
+
+/** What became of a changed file. */
+export type PolicyEvent =
+  | {
+      readonly kind: 'loaded';
+      readonly policy: Policy;
+      /** Changed settings that need a restart, e.g. `gateway.port 8080 -> 9090 takes effect after a restart`. */
+      readonly notices: readonly string[];
+    }
+  | { readonly kind: 'rejected'; readonly message: string };
+
+/** The policy in force and the watch on its file. */
+export interface PolicySource {
+  /** The policy in force; the same object until a valid change. */
+  current(): Policy;
+  /** Why the file as it is now is not in force; undefined when it is. */
+  lastError(): { readonly message: string; readonly atMs: number } | undefined;
+  /** Reads the file again, also when it looks unchanged (SIGHUP). Never rejects: the outcome is an event. */
+  reload(): Promise<void>;
+  /** Stops watching. No event comes after it. */
+  close(): Promise<void>;
+}
+
+/** What a policy source needs. `onEvent` must not throw. */
+export type PolicySourceDeps = { readonly clock: Clock; readonly onEvent: (event: PolicyEvent) => void };
+
+/** Loads a policy file and follows its changes. Rejects with `invalid_config` when the first load fails. */
+export async function openPolicySource(file: string, deps: PolicySourceDeps): Promise<PolicySource> {
+  const started = await loadPolicy(file);
+  let current = started;
+  let lastError: { message: string; atMs: number } | undefined;
+  let closed = false;
+  let running: Promise<void> | undefined;
+  let again = false;
+
+  const readOnce = async () => {
+    const outcome = await attempt(file);
+    if (closed) return;
+    if (outcome.kind === 'rejected') {
+      if (outcome.message === lastError?.message) return;
+      lastError = { message: outcome.message, atMs: deps.clock.nowMs() };
+      deps.onEvent(outcome);
+      return;
+    }
+    const unchanged = outcome.policy.revision === current.revision;
+    if (unchanged && lastError === undefined) return;
+    lastError = undefined;
+    if (!unchanged) current = outcome.policy;
+    deps.onEvent({ kind: 'loaded', policy: current, notices: restartNotices(started, current) });
+  };
+  const readUntilSettled = async () => {
+    do {
+      again = false;
+      await readOnce();
+    } while (again && !closed);
+    running = undefined;
+  };
+  const reload = (): Promise<void> => {
+    again = running !== undefined;
+    running ??= readUntilSettled();
+    return running;
+  };
+
+  const watch = watchFile(
+    file,
+    () => void reload(),
+    (cause) => deps.onEvent({ kind: 'rejected', message: `cannot watch ${file}: ${messageOf(cause)}` }),
+  );
+  await watch.ready;
+  // The file may have changed between the first load and the watch.
+  await reload();
+  return {
+    current: () => current,
+    lastError: () => lastError,
+    reload,
+    close: async () => {
+      closed = true;
+      await watch.close();
+      await running;
+    },
+  };
+}
+
+async function attempt(
+  file: string,
+): Promise<{ kind: 'read'; policy: Policy } | { kind: 'rejected'; message: string }> {
+  try {
+    return { kind: 'read', policy: await loadPolicy(file) };
+  } catch (thrown) {
+    return { kind: 'rejected', message: messageOf(thrown) };
+  }
+}
+
+/** One line per setting that only a restart brings into force, compared with what the gateway was started with. */
+export function restartNotices(started: Policy, changed: Policy): string[] {
+  const settings: readonly (readonly [string, (policy: Policy) => unknown])[] = [
+    ['gateway.host', (policy) => policy.gateway.host],
+    ['gateway.port', (policy) => policy.gateway.port],
+    ['machine.node_heap', (policy) => policy.machine.nodeHeapBytes],
+    ['machine.before_start', (policy) => policy.machine.beforeStart],
+  ];
+  return settings.flatMap(([name, read]) => {
+    const before = JSON.stringify(read(started));
+    const after = JSON.stringify(read(changed));
+    if (before === after) return [];
+    const change = name === 'machine.before_start' ? '(changed)' : `${before ?? 'unset'} -> ${after ?? 'unset'}`;
+    return [`${name} ${change} takes effect after a restart`];
+  });
+}
