@@ -17,6 +17,8 @@ export type RequestRecord = {
   readonly stream: boolean;
   readonly promptChars: number;
   readonly messageCount: number;
+  /** True when the prompt held images or audio, whose tokens no count of characters tells. */
+  readonly hasMedia: boolean;
   readonly predicted: Prediction | undefined;
   readonly candidates: readonly Candidate[];
   readonly actual: Actual;

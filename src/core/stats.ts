@@ -41,6 +41,26 @@ export function medianInterval(values: readonly number[], resamples = 2000): Int
   return { low: percentileSorted(medians, 0.025) ?? 0, high: percentileSorted(medians, 0.975) ?? 0 };
 }
 
+/** A straight line y = intercept + slope · x. */
+export type Line = { readonly slope: number; readonly intercept: number };
+
+/** Least-squares line through the points; undefined for fewer than two different x. */
+export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line | undefined {
+  const n = points.length;
+  if (n < 2) return undefined;
+  const meanX = points.reduce((sum, point) => sum + point.x, 0) / n;
+  const meanY = points.reduce((sum, point) => sum + point.y, 0) / n;
+  let covariance = 0;
+  let variance = 0;
+  for (const point of points) {
+    covariance += (point.x - meanX) * (point.y - meanY);
+    variance += (point.x - meanX) ** 2;
+  }
+  if (variance === 0) return undefined;
+  const slope = covariance / variance;
+  return { slope, intercept: meanY - slope * meanX };
+}
+
 // A 32-bit generator is enough to draw indices, and a seed makes reports reproducible (mulberry32, T. Ettinger, public domain).
 function mulberry32(seed: number): () => number {
   let state = seed;

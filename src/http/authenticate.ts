@@ -30,6 +30,11 @@ export function createAuthenticate(policy: Policy, environment: NodeJS.ProcessEn
   };
 }
 
+/** True when at least one client can log in, so that everybody else can be refused. */
+export function hasKeys(policy: Policy, environment: NodeJS.ProcessEnv): boolean {
+  return clientsWithoutKey(policy, environment).length < policy.clients.length;
+}
+
 /** Clients of the policy whose key variable is not set; they cannot be used, which is worth a warning. */
 export function clientsWithoutKey(policy: Policy, environment: NodeJS.ProcessEnv): readonly ClientPolicy[] {
   return policy.clients.filter(({ keyEnv }) => (environment[keyEnv] ?? '') === '');

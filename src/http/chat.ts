@@ -52,6 +52,7 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
   const header = (name: string) => headerOf(incoming, name);
   const decoded = decodeChat(bytes, header);
+  if (parts.isStarting()) await parts.started();
   const workload = toWorkload(parts, decoded, client);
   const decision = decide(workload, parts.snapshot(), parts.policy());
   if (decision.kind === 'refused') {
@@ -142,6 +143,7 @@ function recordRefusal(
       stream: workload.stream,
       promptChars: workload.promptChars,
       messageCount: workload.messageCount,
+      hasMedia: workload.needs.vision === true || workload.needs.audio === true,
       predicted: undefined,
       candidates: decision.candidates,
       actual: {},

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { EmitEvent, RequestRecord } from '../core/events.ts';
+import type { EmitEvent, GatewayEvent, RequestRecord } from '../core/events.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
@@ -29,5 +29,9 @@ export type HttpParts = {
   /** Runs under way, by request id. */
   readonly active: Map<RequestId, RequestRun>;
   readonly isDraining: () => boolean;
+  /** True until the models have been looked at for the first time; `started` resolves then. */
+  readonly isStarting: () => boolean;
+  readonly started: () => Promise<void>;
+  readonly subscribe: (listener: (event: GatewayEvent) => void) => () => void;
   readonly startedAtMs: number;
 };

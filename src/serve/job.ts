@@ -12,7 +12,8 @@ export type ServeParts = {
   readonly emit: EmitEvent;
   readonly lanes: Lanes;
   readonly supervisor: Pick<Supervisor, 'acquire'>;
-  readonly deviceOf: (model: ModelId) => string;
+  /** Where a model runs, and how many generations its child takes at a time. */
+  readonly placeOf: (model: ModelId) => { readonly device: string; readonly slots: number };
   /** Told of every finished generation, to keep the observed profile fresh. */
   readonly observe: (model: ModelId, record: RequestRecord) => void;
 };
@@ -46,6 +47,8 @@ export interface ServeSink {
 export interface RequestRun {
   /** The client has left or cancelled; frees lane and slot as soon as the engine has stopped. */
   abort(): void;
+  /** Somebody else cancels it (`DELETE /router/requests/{id}`): like `abort`, and the client is told. */
+  cancel(): void;
   /** The client can read again. */
   resume(): void;
 }

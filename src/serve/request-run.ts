@@ -74,6 +74,14 @@ class Run implements RequestRun, ReplySink {
     this.#close({ kind: 'cancelled' }, {}, 'aborted');
   }
 
+  cancel(): void {
+    if (this.#closed) return;
+    this.abort();
+    this.#sink.failed(
+      new GatewayError('cancelled', 'the request was cancelled by the operator', { shouldRetry: false }),
+    );
+  }
+
   resume(): void {
     this.#exchange?.resume();
   }
@@ -98,7 +106,7 @@ class Run implements RequestRun, ReplySink {
     const { workload, receivedAtMs } = this.#job;
     const predicted = this.#predicted();
     return {
-      device: this.#parts.deviceOf(this.#model),
+      ...this.#parts.placeOf(this.#model),
       class: workload.class,
       model: this.#model,
       arrivedMs: receivedAtMs,
@@ -290,6 +298,7 @@ class Run implements RequestRun, ReplySink {
       stream: workload.stream,
       promptChars: workload.promptChars,
       messageCount: workload.messageCount,
+      hasMedia: workload.needs.vision === true || workload.needs.audio === true,
       predicted: this.#predicted(),
       candidates: decision.candidates,
       actual,

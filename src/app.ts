@@ -1,0 +1,329 @@
+import { mkdir } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
+import type { Clock } from './core/clock.ts';
+import { GatewayError, messageOf } from './core/errors.ts';
+import type { RequestRecord } from './core/events.ts';
+import type { ModelId } from './core/ids.ts';
+import { packageVersion } from './core/package-root.ts';
+import type { ModelPolicy, Policy } from './core/policy.ts';
+import { createHttpApp } from './http/app.ts';
+import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
+import { createHeartbeats } from './http/heartbeats.ts';
+import type { HttpParts } from './http/parts.ts';
+import { type ListeningServer, listen } from './http/server.ts';
+import type { EventBus } from './observe/event-bus.ts';
+import { createClientLimits } from './serve/client-limits.ts';
+import type { ServeParts } from './serve/job.ts';
+import { takeSnapshot } from './serve/snapshot.ts';
+import { openStore, type Store } from './store/open-store.ts';
+import { createProfiles, type Profiles } from './store/profiles.ts';
+import { type BeforeStartRun, runBeforeStart } from './supervise/before-start.ts';
+import { createLanes, type Lanes } from './supervise/lane.ts';
+import { acquireDataLock, type DataLock } from './supervise/lock.ts';
+import { createSupervisor } from './supervise/supervisor.ts';
+import type { Supervisor } from './supervise/supervisor-types.ts';
+import { openPolicySource, type PolicyEvent, type PolicySource } from './transport/policy-source.ts';
+
+/** How a gateway is started. */
+export type GatewayOptions = {
+  readonly policyFile: string;
+  readonly dataDir: string;
+  /** Overrides of `gateway.host` and `gateway.port`; port 0 takes a free one. */
+  readonly host?: string;
+  readonly port?: number;
+  /** Serve other machines without API keys. */
+  readonly allowAnonymous: boolean;
+  readonly clock: Clock;
+  readonly events: EventBus;
+  readonly environment: NodeJS.ProcessEnv;
+};
+
+/** A gateway that listens. */
+export interface Gateway {
+  /** `http://host:port` */
+  readonly url: string;
+  readonly policy: () => Policy;
+  /** Resolves when the models have been looked at and the resident ones have been started, well or badly. */
+  readonly settled: () => Promise<void>;
+  /** Reads the policy file again. */
+  readonly reload: () => Promise<void>;
+  /** Refuses new requests, lets running ones finish within `gateway.drain`, stops every child. */
+  readonly stop: () => Promise<void>;
+}
+
+/** What the parts of one data directory are made of; `openMachine` makes them, `close` undoes all of it. */
+export type Machine = {
+  readonly store: Store;
+  readonly profiles: Profiles;
+  readonly supervisor: Supervisor;
+  readonly close: (drainMs: number) => Promise<void>;
+};
+
+/**
+ * Takes the data directory and opens everything below HTTP: lock, SQLite, profiles and a supervisor without children.
+ * Rejects with `data_directory_locked` where another Sluice has it.
+ */
+export async function openMachine(
+  options: Pick<GatewayOptions, 'dataDir' | 'clock' | 'events' | 'environment'>,
+  modelOf: (model: ModelId) => ModelPolicy | undefined,
+): Promise<Machine> {
+  const { dataDir, clock, events } = options;
+  await mkdir(dataDir, { recursive: true });
+  const lock: DataLock = await acquireDataLock(dataDir);
+  try {
+    const store = openStore(join(dataDir, 'sluice.db'), { clock, emit: events.emit });
+    const profiles = createProfiles(store, clock);
+    const supervisor = createSupervisor({
+      clock,
+      emit: events.emit,
+      adapters: new Map([['llama-server', createLlamaServerAdapter({ clock, environment: options.environment })]]),
+      dataDir,
+      memoryBytes: () => ({ totalBytes: totalmem() }),
+      measured: (id) => {
+        const model = modelOf(id);
+        return model === undefined ? {} : profiles.profileOf(model);
+      },
+    });
+    const close = async (drainMs: number) => {
+      await supervisor.stop(drainMs);
+      profiles.close();
+      store.close();
+      await lock.release();
+    };
+    return { store, profiles, supervisor, close };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Starts a gateway. Rejects, leaving nothing behind, when the policy, the data directory or the port cannot be had. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  let policyChanged: (event: PolicyEvent) => void = () => undefined;
+  const source = await openPolicySource(options.policyFile, {
+    clock: options.clock,
+    onEvent: (event) => policyChanged(event),
+  });
+  const undo: (() => Promise<void>)[] = [() => source.close()];
+  try {
+    checkExposure(source.current(), options);
+    const machine = await openMachine(options, (id) => source.current().models.get(id));
+    undo.unshift(() => machine.close(source.current().gateway.drainMs));
+    const running = new RunningGateway(options, source, machine);
+    undo.unshift(() => running.unlisten());
+    policyChanged = (event) => running.onPolicy(event);
+    await running.listen();
+    running.begin();
+    return running;
+  } catch (error) {
+    for (const step of undo) await step();
+    throw error;
+  }
+}
+
+// Without keys everybody who reaches the port may use the machine, so only this machine may reach it.
+function checkExposure(policy: Policy, { host, allowAnonymous, environment }: GatewayOptions): void {
+  const address = host ?? policy.gateway.host;
+  const isLoopback = address === 'localhost' || address === '::1' || address.startsWith('127.');
+  if (isLoopback || allowAnonymous || hasKeys(policy, environment)) return;
+  const message = `will not listen on ${address} without API keys: set the environment variable of a client (clients[].key_env), listen on 127.0.0.1, or pass --allow-anonymous`;
+  throw new GatewayError('invalid_config', message);
+}
+
+class RunningGateway implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #source: PolicySource;
+  readonly #machine: Machine;
+  readonly #lanes: Lanes;
+  readonly #parts: HttpParts;
+  #server: ListeningServer | undefined;
+  #authenticate: HttpParts['authenticate'] = () => () => undefined;
+  #isStarting = true;
+  #isDraining = false;
+  #started: Promise<void> = Promise.resolve();
+  #beforeStart: BeforeStartRun | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: GatewayOptions, source: PolicySource, machine: Machine) {
+    this.#options = options;
+    this.#source = source;
+    this.#machine = machine;
+    this.#lanes = createLanes({ clock: options.clock, emit: options.events.emit });
+    this.#parts = this.#makeParts();
+    options.events.subscribe((event) => {
+      if (event.kind === 'request.finished') machine.store.recordRequest(event.record);
+    });
+    this.#configure(source.current());
+  }
+
+  get url(): string {
+    return this.#server?.url ?? '';
+  }
+
+  policy = (): Policy => this.#source.current();
+
+  settled = async (): Promise<void> => {
+    await this.#started;
+    await this.#machine.supervisor.ready();
+  };
+
+  reload = (): Promise<void> => this.#source.reload();
+
+  async listen(): Promise<void> {
+    const { gateway } = this.#source.current();
+    this.#server = await listen(createHttpApp(this.#parts), {
+      host: this.#options.host ?? gateway.host,
+      port: this.#options.port ?? gateway.port,
+    });
+  }
+
+  async unlisten(): Promise<void> {
+    await this.#server?.close();
+  }
+
+  /** Looks at the models and starts the resident ones, while `/health` already answers. */
+  begin(): void {
+    const { emit } = this.#options.events;
+    const policy = this.#source.current();
+    emit({ kind: 'policy.loaded', file: policy.file, revision: policy.revision });
+    this.#started = this.#prepare(policy)
+      .catch((error: unknown) => {
+        emit({ kind: 'gateway.notice', level: 'error', message: `starting: ${messageOf(error)}` });
+      })
+      .finally(() => {
+        this.#isStarting = false;
+      });
+  }
+
+  onPolicy(event: PolicyEvent): void {
+    const { emit } = this.#options.events;
+    if (event.kind === 'rejected') {
+      emit({ kind: 'policy.rejected', file: this.#options.policyFile, message: event.message });
+      return;
+    }
+    this.#configure(event.policy);
+    emit({ kind: 'policy.loaded', file: event.policy.file, revision: event.policy.revision });
+    for (const message of event.notices) emit({ kind: 'gateway.notice', level: 'warn', message });
+    this.#started = this.#started
+      .then(() => this.#machine.supervisor.applyPolicy(event.policy))
+      .catch((error: unknown) => {
+        emit({ kind: 'gateway.notice', level: 'error', message: `applying the new policy: ${messageOf(error)}` });
+      });
+  }
+
+  stop = (): Promise<void> => {
+    this.#stopped ??= this.#shutDown();
+    return this.#stopped;
+  };
+
+  async #prepare(policy: Policy): Promise<void> {
+    this.#beforeStart = await runBeforeStart(policy.machine, {
+      clock: this.#options.clock,
+      emit: this.#options.events.emit,
+    });
+    await this.#machine.supervisor.applyPolicy(policy);
+  }
+
+  #configure(policy: Policy): void {
+    const { environment, events } = this.#options;
+    const authenticate = createAuthenticate(policy, environment);
+    this.#authenticate = () => authenticate;
+    for (const { name, keyEnv } of clientsWithoutKey(policy, environment)) {
+      const message = `client ${name} cannot log in: the environment variable ${keyEnv} is not set`;
+      events.emit({ kind: 'gateway.notice', level: hasKeys(policy, environment) ? 'warn' : 'info', message });
+    }
+    this.#lanes.configure(policy.devices.values(), policy.gateway.queueDepthMax);
+  }
+
+  async #shutDown(): Promise<void> {
+    const { drainMs } = this.#source.current().gateway;
+    this.#isDraining = true;
+    await this.#source.close();
+    const error = new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
+    this.#lanes.close(error);
+    await this.#server?.drain(drainMs, this.#options.clock);
+    for (const run of this.#parts.active.values()) run.cancel();
+    await this.#started;
+    await this.#machine.close(drainMs);
+    await this.#beforeStart?.stop();
+    await this.#server?.close();
+    this.#parts.heartbeats.close();
+  }
+
+  #makeParts(): HttpParts {
+    const { clock, events } = this.#options;
+    const { supervisor, profiles, store } = this.#machine;
+    const policy = () => this.#source.current();
+    const sources = {
+      clock,
+      policy,
+      supervisor,
+      lanes: this.#lanes,
+      profileOf: profiles.profileOf.bind(profiles),
+      outputTokens: profiles.outputTokens.bind(profiles),
+    };
+    return {
+      clock,
+      emit: events.emit,
+      subscribe: events.subscribe,
+      version: packageVersion(),
+      policy,
+      policyError: () => this.#source.lastError()?.message,
+      authenticate: () => this.#authenticate(),
+      limits: createClientLimits(clock),
+      snapshot: () => takeSnapshot(sources),
+      serve: this.#makeServeParts(),
+      supervisor,
+      heartbeats: createHeartbeats(clock),
+      profileOf: (id) => {
+        const model = policy().models.get(id);
+        return model === undefined ? {} : profiles.profileOf(model, supervisor.views().get(id)?.facts);
+      },
+      recentRequests: (limit) => store.recentRequests(limit),
+      active: new Map(),
+      isDraining: () => this.#isDraining,
+      isStarting: () => this.#isStarting,
+      started: () => this.#started,
+      startedAtMs: clock.nowMs(),
+    };
+  }
+
+  #makeServeParts(): ServeParts {
+    const { clock, events } = this.#options;
+    const { supervisor, profiles } = this.#machine;
+    return {
+      clock,
+      emit: events.emit,
+      lanes: this.#lanes,
+      supervisor,
+      placeOf: (id) => {
+        const policy = this.#source.current();
+        const runtime = policy.models.get(id)?.runtime;
+        const device = runtime === undefined ? '' : (policy.runtimes.get(runtime)?.device ?? '');
+        return { device, slots: supervisor.views().get(id)?.parallel ?? 1 };
+      },
+      observe: (id, record) => {
+        const model = this.#source.current().models.get(id);
+        if (model !== undefined) observeRun(profiles, model, record);
+      },
+    };
+  }
+}
+
+function observeRun(profiles: Profiles, model: ModelPolicy, record: RequestRecord): void {
+  const { actual, outcome } = record;
+  profiles.observe(model, {
+    promptTokens: actual.promptTokens,
+    cachedTokens: actual.cachedTokens,
+    outputTokens: actual.outputTokens,
+    prefillMs: actual.prefillMs,
+    decodeMs: actual.decodeMs,
+    loadMs: actual.loadMs === 0 ? undefined : actual.loadMs,
+    promptChars: record.hasMedia ? undefined : record.promptChars,
+    messageCount: record.messageCount,
+  });
+  const endedByItself = outcome.kind === 'ok' && outcome.finishReason === 'stop';
+  if (endedByItself && actual.outputTokens !== undefined) profiles.finished(record.class, actual.outputTokens);
+}

@@ -1,0 +1,51 @@
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { Hono } from 'hono';
+import { GatewayError } from '../core/errors.ts';
+import { encodeError } from '../dialects/openai/encode-error.ts';
+import { checkIn, createChatHandler, toGatewayError } from './chat.ts';
+import { retryHeaders, statusOf } from './error-status.ts';
+import { health, readiness } from './health.ts';
+import { addModelRoutes } from './models.ts';
+import type { HttpParts } from './parts.ts';
+import { addRouterRoutes } from './router-routes.ts';
+
+/** Node's request and response beside Hono's. */
+export type Bindings = { Bindings: HttpBindings };
+
+/** All endpoints. `app.request()` tests everything but the chat route, which writes on Node's own response. */
+export function createHttpApp(parts: HttpParts): Hono<Bindings> {
+  const app = new Hono<Bindings>();
+  const chat = createChatHandler(parts);
+  app.post('/v1/chat/completions', (context) => {
+    // Not awaited: the handler answers on the Node response and never rejects.
+    void chat(context.env.incoming, context.env.outgoing);
+    return RESPONSE_ALREADY_SENT;
+  });
+  app.get('/health', (context) => context.json(health()));
+  app.get('/ready', (context) => {
+    const state = readiness(parts);
+    return context.json(state, state.ready ? 200 : 503);
+  });
+  for (const path of ['/v1/*', '/router/*']) {
+    app.use(path, async (context, next) => {
+      // Draining refuses new work, not questions about it.
+      checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
+      await next();
+    });
+  }
+  addModelRoutes(app, parts);
+  addRouterRoutes(app, parts);
+  app.notFound((context) => {
+    const known = context.req.path.startsWith('/v1/') ? ' (see docs/api.md for what is served)' : '';
+    throw new GatewayError('not_found', `no endpoint ${context.req.method} ${context.req.path}${known}`);
+  });
+  app.onError((thrown, context) => {
+    const error = toGatewayError(parts, thrown);
+    for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value);
+    return context.body(JSON.stringify(encodeError(error)), statusOf(error) as 400, {
+      'content-type': 'application/json; charset=utf-8',
+    });
+  });
+  return app;
+}

@@ -1,0 +1,50 @@
+import type { Hono } from 'hono';
+import { describeKnownModels, resolveModelName } from '../classify/model-name.ts';
+import { MODEL_CLASSES } from '../core/classes.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { ModelPolicy } from '../core/policy.ts';
+import type { Bindings } from './app.ts';
+import type { HttpParts } from './parts.ts';
+
+/** `GET /v1/models` and `GET /v1/models/{id}` in OpenAI's shape, with what we know beside it. */
+export function addModelRoutes(app: Hono<Bindings>, parts: HttpParts): void {
+  app.get('/v1/models', (context) => {
+    const models = [...parts.policy().models.values()].map((model) => encodeModel(model, parts));
+    const virtual = ['auto', ...MODEL_CLASSES.map((name) => `auto:${name}`)].map((id) => encodeVirtual(id, parts));
+    return context.json({ object: 'list', data: [...virtual, ...models] });
+  });
+  app.get('/v1/models/:id{.+}', (context) => {
+    const id = context.req.param('id');
+    if (id === 'auto' || MODEL_CLASSES.some((name) => id === `auto:${name}`))
+      return context.json(encodeVirtual(id, parts));
+    const model = findModel(id, parts);
+    return context.json(encodeModel(model, parts));
+  });
+}
+
+/** The model a name stands for: id, alias, friendly name or file name. Throws `model_not_found` listing what exists. */
+export function findModel(name: string, parts: HttpParts): ModelPolicy {
+  const policy = parts.policy();
+  const found = resolveModelName(name, policy);
+  const model = found === undefined ? undefined : policy.models.get(found.model);
+  if (model !== undefined) return model;
+  const known = describeKnownModels(policy);
+  throw new GatewayError('model_not_found', `no model "${name.slice(0, 80)}"; there are: ${known}`, { param: 'model' });
+}
+
+function encodeVirtual(id: string, parts: HttpParts) {
+  return { id, object: 'model', created: Math.floor(parts.startedAtMs / 1000), owned_by: 'sluice' };
+}
+
+function encodeModel(model: ModelPolicy, parts: HttpParts) {
+  const view = parts.supervisor.views().get(model.id);
+  return {
+    ...encodeVirtual(model.id, parts),
+    aliases: model.aliases,
+    available: view?.availability.kind === 'available',
+    reason: view?.availability.kind === 'unavailable' ? view.availability.reason : undefined,
+    state: view?.residency.kind,
+    context_length: view?.facts?.contextTokens ?? model.settings.context,
+    capabilities: view?.facts?.capabilities,
+  };
+}

@@ -1,0 +1,131 @@
+import type { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { GatewayError } from '../core/errors.ts';
+import { modelId, requestId } from '../core/ids.ts';
+import { decodeChat } from '../dialects/openai/decode-chat.ts';
+import { decide } from '../route/decide.ts';
+import type { Bindings } from './app.ts';
+import { checkIn, toWorkload } from './chat.ts';
+import { encodeExplanation, encodeRecord } from './explanation.ts';
+import { findModel } from './models.ts';
+import type { HttpParts } from './parts.ts';
+import { readBody } from './read-body.ts';
+import { encodeModels, encodeProfiles, encodeStatus } from './status.ts';
+
+const DECISIONS_DEFAULT = 50;
+const DECISIONS_MAX = 1000;
+
+/** Our own endpoints under `/router`. */
+export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
+  app.get('/router/status', (context) => context.json(encodeStatus(parts)));
+  app.get('/router/models', (context) => context.json({ models: encodeModels(parts) }));
+  app.get('/router/profiles', (context) => context.json({ profiles: encodeProfiles(parts) }));
+  app.get('/router/decisions', (context) => {
+    const limit = readLimit(context.req.query('limit'));
+    return context.json({ decisions: parts.recentRequests(limit).map(encodeRecord) });
+  });
+  app.post('/router/explain', async (context) => {
+    await parts.started();
+    const { incoming } = context.env;
+    const client = checkIn({ ...parts, isDraining: () => false }, incoming);
+    const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
+    const decoded = decodeChat(bytes, (name) => context.req.header(name));
+    const workload = toWorkload(parts, decoded, client);
+    const decision = decide(workload, parts.snapshot(), parts.policy());
+    return context.json(encodeExplanation(workload, decision));
+  });
+  app.delete('/router/requests/:id', (context) => {
+    const id = requestId(context.req.param('id'));
+    const run = parts.active.get(id);
+    if (run === undefined) throw new GatewayError('not_found', `no request ${id} is running`);
+    run.cancel();
+    return context.json({ id, cancelled: true });
+  });
+  addControlRoutes(app, parts);
+  addStreamRoutes(app, parts);
+}
+
+function addControlRoutes(app: Hono<Bindings>, parts: HttpParts): void {
+  app.post('/router/models/:id/load', async (context) => {
+    const { id } = findModel(context.req.param('id'), parts);
+    await parts.supervisor.load(id, context.req.raw.signal);
+    return context.json({ model: id, state: parts.supervisor.views().get(id)?.residency.kind });
+  });
+  app.post('/router/models/:id/unload', async (context) => {
+    const { id } = findModel(context.req.param('id'), parts);
+    await parts.supervisor.unload(id);
+    return context.json({ model: id, state: parts.supervisor.views().get(id)?.residency.kind });
+  });
+}
+
+function addStreamRoutes(app: Hono<Bindings>, parts: HttpParts): void {
+  app.get('/router/models/:id/logs', (context) => {
+    const id = modelId(findModel(context.req.param('id'), parts).id);
+    const lines = parts.supervisor.logs(id);
+    if (context.req.query('follow') === undefined) return context.text(lines.map((line) => `${line}\n`).join(''));
+    return streamSSE(context, (stream) =>
+      follow(stream, (send) => {
+        for (const line of lines) send({ data: line });
+        return parts.supervisor.onLog(id, (line) => send({ data: line }));
+      }),
+    );
+  });
+  app.get('/router/events', (context) =>
+    streamSSE(context, (stream) =>
+      follow(stream, (send) =>
+        parts.subscribe((event) => {
+          if (event.kind === 'request.finished')
+            send({ event: event.kind, data: JSON.stringify(encodeRecord(event.record)) });
+          else if (event.kind !== 'child.log') send({ event: event.kind, data: JSON.stringify(event) });
+        }),
+      ),
+    ),
+  );
+}
+
+type SseMessage = { readonly event?: string; readonly data: string };
+type SseStream = { writeSSE(message: SseMessage): Promise<void>; onAbort(listener: () => void): void };
+
+/** Messages a slow watcher may be behind; the oldest are dropped, because memory must stay flat. */
+const BACKLOG_MAX = 1000;
+
+// Writes one message after another until the watcher leaves. The producer never waits for the watcher.
+async function follow(stream: SseStream, start: (send: (message: SseMessage) => void) => () => void): Promise<void> {
+  const backlog: SseMessage[] = [];
+  let wake: () => void = () => undefined;
+  let open = true;
+  const stop = start((message) => {
+    if (backlog.length >= BACKLOG_MAX) backlog.shift();
+    backlog.push(message);
+    wake();
+  });
+  stream.onAbort(() => {
+    open = false;
+    wake();
+  });
+  try {
+    while (open) {
+      const next = backlog.shift();
+      if (next !== undefined) await stream.writeSSE(next);
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    }
+  } finally {
+    stop();
+  }
+}
+
+function readLimit(text: string | undefined): number {
+  if (text === undefined) return DECISIONS_DEFAULT;
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= DECISIONS_MAX) return limit;
+  throw new GatewayError(
+    'invalid_request',
+    `limit must be an integer from 1 to ${DECISIONS_MAX}, not "${text.slice(0, 40)}"`,
+    {
+      param: 'limit',
+    },
+  );
+}

@@ -1,0 +1,68 @@
+import type { LaneEntry } from '../core/snapshot.ts';
+import type { HttpParts } from './parts.ts';
+
+/** `GET /router/status`: one look at everything that runs. */
+export function encodeStatus(parts: HttpParts) {
+  const policy = parts.policy();
+  const memory = parts.supervisor.memory();
+  return {
+    version: parts.version,
+    started_at: new Date(parts.startedAtMs).toISOString(),
+    uptime_s: Math.round((parts.clock.nowMs() - parts.startedAtMs) / 1000),
+    state: parts.isDraining() ? 'draining' : parts.isStarting() ? 'starting' : 'serving',
+    policy: { file: policy.file, revision: policy.revision, error: parts.policyError() ?? null },
+    memory: {
+      budget_bytes: memory.budgetBytes,
+      pinned_bytes: memory.pinnedBytes,
+      evictable_bytes: memory.evictableBytes,
+      gateway_rss_bytes: process.memoryUsage.rss(),
+    },
+    requests_active: parts.active.size,
+    lanes: [...parts.snapshot().lanes.values()].map((lane) => ({
+      device: lane.device,
+      lanes: lane.lanes,
+      running: lane.running.map(encodeEntry),
+      waiting: lane.waiting.map(encodeEntry),
+    })),
+    models: encodeModels(parts),
+  };
+}
+
+function encodeEntry(entry: LaneEntry) {
+  return { class: entry.class, model: entry.model, remaining_ms: Math.round(entry.remainingMs) };
+}
+
+/** `GET /router/models`: every model of the policy, with its child and why it cannot be used where it cannot. */
+export function encodeModels(parts: HttpParts) {
+  const policy = parts.policy();
+  return [...policy.models.values()].map((model) => {
+    const view = parts.supervisor.views().get(model.id);
+    return {
+      id: model.id,
+      aliases: model.aliases,
+      runtime: model.runtime,
+      device: policy.runtimes.get(model.runtime)?.device,
+      file: model.file,
+      classes: model.classes ?? null,
+      quality: model.quality,
+      keep: model.keep,
+      availability: view?.availability ?? { kind: 'unavailable', reason: 'not looked at yet', remedy: 'wait a moment' },
+      state: view?.residency ?? { kind: 'stopped' },
+      running: view?.running ?? 0,
+      parallel: view?.parallel ?? 1,
+      pid: view?.pid ?? null,
+      restarts: view?.restarts ?? 0,
+      rss_bytes: view?.rssBytes ?? null,
+      memory_bytes: view?.memoryBytes ?? null,
+      memory_basis: view?.memoryBasis ?? null,
+      last_load_ms: view?.lastLoadMs ?? null,
+      runtime_version: view?.runtimeVersion ?? null,
+      facts: view?.facts ?? null,
+    };
+  });
+}
+
+/** `GET /router/profiles`: every figure that drives routing, each with its provenance. */
+export function encodeProfiles(parts: HttpParts) {
+  return Object.fromEntries([...parts.policy().models.keys()].map((model) => [model, parts.profileOf(model)]));
+}

@@ -1,0 +1,79 @@
+import { MODEL_CLASSES, type ModelClass } from '../core/classes.ts';
+import type { Clock } from '../core/clock.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { ModelPolicy, Policy } from '../core/policy.ts';
+import type { ModelFacts, Profile } from '../core/profile.ts';
+import type { LaneView, ModelView, Snapshot, WindowView } from '../core/snapshot.ts';
+import { windowState } from '../policy/window.ts';
+import type { Lanes } from '../supervise/lane.ts';
+import type { SupervisedModel, Supervisor } from '../supervise/supervisor-types.ts';
+
+/** What a snapshot is made of. */
+export type SnapshotSources = {
+  readonly clock: Clock;
+  readonly policy: () => Policy;
+  readonly supervisor: Pick<Supervisor, 'views' | 'memory'>;
+  readonly lanes: Pick<Lanes, 'views'>;
+  readonly profileOf: (model: ModelPolicy, facts: ModelFacts | undefined) => Profile;
+  readonly outputTokens: Snapshot['outputTokens'];
+};
+
+/**
+ * The machine as it is now, for `decide`. Made anew for each request from live views, without touching a disk or
+ * another process: a dozen small objects.
+ */
+export function takeSnapshot(sources: SnapshotSources): Snapshot {
+  const policy = sources.policy();
+  const nowMs = sources.clock.nowMs();
+  const lanes = sources.lanes.views();
+  const views = sources.supervisor.views();
+  const models = new Map<ModelId, ModelView>();
+  for (const model of policy.models.values()) {
+    const view = views.get(model.id);
+    if (view === undefined) continue;
+    const device = policy.runtimes.get(model.runtime)?.device ?? '';
+    models.set(
+      model.id,
+      toModelView(view, sources.profileOf(model, view.facts), slotWaitMs(model.id, view, lanes.get(device))),
+    );
+  }
+  return {
+    nowMs,
+    models,
+    lanes,
+    memory: sources.supervisor.memory(),
+    windows: windowsOf(policy, nowMs),
+    outputTokens: sources.outputTokens,
+  };
+}
+
+function toModelView(view: SupervisedModel, profile: Profile, slotWait: number): ModelView {
+  return {
+    availability: view.availability,
+    facts: view.facts,
+    profile,
+    residency: view.residency,
+    running: view.running,
+    parallel: view.parallel,
+    slotWaitMs: slotWait,
+    memoryBytes: view.memoryBytes,
+    memoryBasis: view.memoryBasis,
+  };
+}
+
+// A child with all slots taken is free when the first of its generations is predicted to end.
+function slotWaitMs(model: ModelId, view: SupervisedModel, lane: LaneView | undefined): number {
+  if (lane === undefined || view.running < view.parallel) return 0;
+  let waitMs = Number.POSITIVE_INFINITY;
+  for (const entry of lane.running) if (entry.model === model) waitMs = Math.min(waitMs, entry.remainingMs);
+  return Number.isFinite(waitMs) ? waitMs : 0;
+}
+
+function windowsOf(policy: Policy, nowMs: number): ReadonlyMap<ModelClass, WindowView> {
+  const windows = new Map<ModelClass, WindowView>();
+  for (const name of MODEL_CLASSES) {
+    const { window } = policy.classes[name];
+    if (window !== undefined) windows.set(name, windowState(window, nowMs));
+  }
+  return windows;
+}
