@@ -1,0 +1,147 @@
+import type { CancelTimer, Clock } from '../core/clock.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { ModelPolicy } from '../core/policy.ts';
+import type { Figure } from '../core/profile.ts';
+import type { Inspection } from '../core/runtime.ts';
+import type { Residency } from '../core/snapshot.ts';
+import type { Child, ChildSpec } from './child.ts';
+import type { ChildLog } from './child-log.ts';
+import { holdsProcess, runningIn } from './child-machine.ts';
+import type { SupervisedModel } from './supervisor-types.ts';
+import type { Waiter } from './waiters.ts';
+
+/** One model with its child and everybody who waits for it. Only the supervisor's own files change it. */
+export type Entry = {
+  readonly id: ModelId;
+  readonly child: Child;
+  readonly log: ChildLog;
+  model: ModelPolicy;
+  inspection: Inspection;
+  /** How to start it by the policy of now; undefined where the runtime kind is unknown. */
+  spec: ChildSpec | undefined;
+  /** File and everything the launch depends on, as text; a child started with another one is out of date. */
+  signature: string;
+  /** What the running process was started with. */
+  startedSignature: string | undefined;
+  /** In order of arrival. */
+  waiters: Waiter[];
+  /** Order in which the model was first wanted, among those wanted now. */
+  wantedSince: number;
+  /** Wanted by nobody's request: a resident model that should come back by itself. */
+  background: boolean;
+  /** Its memory is waited for: it takes no new work until the one who waits has been served. */
+  claimed: boolean;
+  /** Unloaded by hand: not started again before somebody asks. */
+  heldOff: boolean;
+  /** The operator has been told that it does not fit beside the others. */
+  refusalTold: boolean;
+  cancelIdle: CancelTimer | undefined;
+  rssBytes: number | undefined;
+  view: SupervisedModel;
+};
+
+/** Measured figures of a model, from whoever keeps profiles. */
+export type MeasuredFigures = (model: ModelId) => {
+  readonly peakMemoryBytes?: Figure;
+  readonly loadMs?: Figure;
+};
+
+/** True where the child could take one more generation now. */
+export function hasFreeSlot(entry: Entry): boolean {
+  const { state } = entry.child;
+  if (entry.claimed || entry.startedSignature !== entry.signature) return false;
+  return state.kind === 'ready' || (state.kind === 'busy' && state.running < parallelOf(entry));
+}
+
+/** Generations a child takes at a time. */
+export const parallelOf = (entry: Entry): number => Math.max(1, entry.model.settings.parallel ?? 1);
+
+/** Memory a load needs: the measured peak, else the formula, with a word on which. 0 where nothing is known. */
+export function memoryNeed(
+  entry: Entry,
+  measured: MeasuredFigures,
+): { readonly bytes: number; readonly basis: string } {
+  const peak = measured(entry.id).peakMemoryBytes;
+  if (peak !== undefined) return { bytes: peak.value, basis: `${peak.provenance}: ${peak.source}` };
+  const estimate = entry.inspection.facts?.estimatedMemoryBytes;
+  if (estimate === undefined) return { bytes: 0, basis: 'unknown' };
+  return { bytes: estimate, basis: 'estimated: file size + KV formula' };
+}
+
+/** Memory a child holds now; 0 without a process. Where it grew beyond the figure, what it really has. */
+export function memoryHeld(entry: Entry): number {
+  if (!holdsProcess(entry.child.state)) return 0;
+  return Math.max(entry.view.memoryBytes, entry.rssBytes ?? 0);
+}
+
+// eMMC reads about 150 MB/s (board facts 4.5); SD cards are slower, NVMe faster. Used until a load has been timed.
+const UNMEASURED_LOAD_BYTES_PER_MS = 150_000;
+
+/** What a load takes, ms: as it took here, else as measured, else by file size. */
+export function loadCostMs(entry: Entry, measured: MeasuredFigures): number {
+  const known = entry.child.lastLoadMs ?? measured(entry.id).loadMs?.value;
+  return known ?? (entry.inspection.facts?.weightsBytes ?? 0) / UNMEASURED_LOAD_BYTES_PER_MS;
+}
+
+/** Makes the entry's record anew. */
+export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigures): SupervisedModel {
+  const { child, inspection } = entry;
+  const { incarnation } = child;
+  const need = memoryNeed(entry, measured);
+  entry.view = {
+    availability: inspection.availability,
+    facts: inspection.facts,
+    runtimeVersion: inspection.runtimeVersion,
+    residency: residencyOf(entry, clock, measured),
+    running: runningIn(child.state),
+    parallel: parallelOf(entry),
+    memoryBytes: need.bytes,
+    memoryBasis: need.basis,
+    pid: incarnation?.process.pid,
+    port: incarnation?.endpoint.port,
+    startedAtMs: incarnation?.startedAtMs,
+    rssBytes: incarnation === undefined ? undefined : entry.rssBytes,
+    restarts: child.restarts,
+    lastLoadMs: child.lastLoadMs,
+  };
+  return entry.view;
+}
+
+/** True where the record holds a time that runs: how long until loaded, or until the next try. */
+export function isTimeDependent(entry: Entry): boolean {
+  const { kind } = entry.child.state;
+  return kind === 'starting' || kind === 'loading' || kind === 'backoff';
+}
+
+const STOPPED: Residency = { kind: 'stopped' };
+const READY: Residency = { kind: 'ready' };
+const BUSY: Residency = { kind: 'busy' };
+const DRAINING: Residency = { kind: 'draining' };
+
+function residencyOf(entry: Entry, clock: Clock, measured: MeasuredFigures): Residency {
+  const { child } = entry;
+  const { state } = child;
+  switch (state.kind) {
+    case 'stopped':
+      return STOPPED;
+    case 'starting':
+    case 'loading': {
+      const spentMs = clock.monotonicMs() - (child.loadBeganMs ?? clock.monotonicMs());
+      return { kind: 'starting', remainingMs: Math.max(0, loadCostMs(entry, measured) - spentMs) };
+    }
+    case 'ready':
+      return READY;
+    case 'busy':
+      return BUSY;
+    case 'draining':
+      return DRAINING;
+    case 'backoff':
+      return {
+        kind: 'backoff',
+        retryInMs: Math.max(0, child.retryAtMs - clock.monotonicMs()),
+        reason: state.reason,
+      };
+    case 'failed':
+      return { kind: 'failed', reason: state.reason };
+  }
+}

@@ -1,0 +1,93 @@
+import type { Clock } from '../core/clock.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import { formatDurationMs } from '../core/format.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { Child, Incarnation } from './child.ts';
+import type { Lease, ReleaseKind } from './supervisor-types.ts';
+
+/** An engine that still works on an abandoned request after this is stuck in its prefill (llama.cpp issue 15232). */
+export const IDLE_LIMIT_MS = 15_000;
+/** One token on a 27B model of a board takes seconds, prompt included; a canary slower than this is no answer. */
+export const CANARY_LIMIT_MS = 30_000;
+/** So many failed generations in a row and the child is replaced even though its canary sings. */
+export const FAILED_LEASES_MAX = 3;
+/** A process that died shows its end to us a moment after its sockets break. */
+const EXIT_NEWS_MS = 50;
+
+const DONE = Promise.resolve();
+
+/** Takes a slot of a ready child. The caller has checked that one is free. */
+export function takeLease(
+  model: ModelId,
+  child: Child,
+  clock: Clock,
+  timing: { readonly cold: boolean; readonly loadMs: number },
+): Lease {
+  const incarnation = child.incarnation;
+  if (incarnation === undefined) throw new GatewayError('model_unavailable', `${model} has no running process`);
+  child.occupy();
+  let released: Promise<void> | undefined;
+  return {
+    model,
+    connection: incarnation.connection,
+    loadMs: timing.loadMs,
+    cold: timing.cold,
+    release: (how) => {
+      released ??= giveBack(child, incarnation, clock, how);
+      return released;
+    },
+  };
+}
+
+function giveBack(child: Child, incarnation: Incarnation, clock: Clock, how: ReleaseKind): Promise<void> {
+  if (!incarnation.alive) return DONE;
+  switch (how) {
+    case 'ok':
+      incarnation.failedLeases = 0;
+      child.vacate(incarnation, true);
+      return DONE;
+    case 'aborted':
+      return afterAbort(child, incarnation, clock);
+    case 'failed':
+      return afterFailure(child, incarnation, clock);
+  }
+}
+
+async function afterAbort(child: Child, incarnation: Incarnation, clock: Clock): Promise<void> {
+  try {
+    await within(IDLE_LIMIT_MS, clock, (signal) => incarnation.connection.idle(signal));
+    child.vacate(incarnation, false);
+  } catch (error) {
+    if (!incarnation.alive) return;
+    await child.drain(`it did not stop an abandoned generation: ${messageOf(error)}`, 0);
+  }
+}
+
+async function afterFailure(child: Child, incarnation: Incarnation, clock: Clock): Promise<void> {
+  incarnation.failedLeases += 1;
+  await Promise.race([incarnation.process.ended, clock.sleep(EXIT_NEWS_MS)]);
+  if (!incarnation.alive) return;
+  if (incarnation.failedLeases >= FAILED_LEASES_MAX) {
+    await child.replace(`${incarnation.failedLeases} generations failed in a row although it says it is healthy`);
+    return;
+  }
+  try {
+    await within(CANARY_LIMIT_MS, clock, (signal) => incarnation.connection.canary(signal));
+    child.vacate(incarnation, false);
+  } catch (error) {
+    if (!incarnation.alive) return;
+    await child.replace(`a generation failed and so did a one-token test after it: ${messageOf(error)}`);
+  }
+}
+
+async function within(limitMs: number, clock: Clock, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const abort = new AbortController();
+  const cancel = clock.after(limitMs, () =>
+    abort.abort(new GatewayError('timeout', `nothing came within ${formatDurationMs(limitMs)}`)),
+  );
+  try {
+    await work(abort.signal);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,121 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Clock } from '../core/clock.ts';
+
+/** What to run. */
+export type SpawnRequest = {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment; nothing is inherited beside it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Called for every line of stdout and stderr, without the line end. */
+  readonly onLine: (line: string) => void;
+  /** What becomes of the rest of its group when the program has ended; killed where not said otherwise. */
+  readonly strays?: 'kill' | 'leave';
+};
+
+/** A process in a process group of its own. */
+export type SpawnedChild = {
+  readonly pid: number;
+  /** Resolves when the process is gone and its output has been read; never rejects. */
+  readonly ended: Promise<ExitStatus>;
+  /** Signals the whole group; silent when it is gone. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+};
+
+/** How a process ended: exactly one is set. */
+export type ExitStatus = { readonly code: number | undefined; readonly signal: string | undefined };
+
+/** A line longer than this is cut: a program that prints without line ends must not fill our memory. */
+const LINE_CHARS_MAX = 8192;
+/** After the leader's end a stray grandchild may hold the pipes open; its words are not waited for longer than this. */
+const OUTPUT_GRACE_MS = 300;
+
+/**
+ * Starts a program in its own process group, so that one signal reaches whatever it starts in turn, and, where
+ * `setpriv` exists, with a parent-death signal, so that the kernel kills it when we die by SIGKILL.
+ * Rejects with the system's error when the program cannot be started.
+ *
+ * Node's own `spawn` and not execa: the end of a child must be known at its `exit` event and not at the end of its
+ * pipes, which a grandchild may hold; the group is signalled by us; and nothing of the output is to be buffered.
+ */
+export async function spawnChild(request: SpawnRequest, clock: Clock): Promise<SpawnedChild> {
+  const prefix = await deathSignalPrefix();
+  const [command = request.command, ...args] = [...prefix, request.command, ...request.args];
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: request.environment,
+  });
+  // Set up before the first await: a program that does not exist ends at once.
+  const ended = endOf(child, clock, request.strays ?? 'kill');
+  readLines(child, request.onLine);
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  const pid = child.pid as number;
+  return { pid, ended, signal: (name) => signalGroup(pid, name) };
+}
+
+/** Signals a process group; silent when no such group is left. */
+export function signalGroup(leaderPid: number, name: 'SIGTERM' | 'SIGKILL'): void {
+  // kill(-1) would reach every process of the user.
+  if (leaderPid <= 1) return;
+  try {
+    process.kill(-leaderPid, name);
+  } catch {
+    // ESRCH: it is gone, which is what the signal was for.
+  }
+}
+
+let probedPrefix: Promise<readonly string[]> | undefined;
+
+/** `setpriv --pdeathsig KILL --` where that works (util-linux; not BusyBox), else nothing. Probed once. */
+function deathSignalPrefix(): Promise<readonly string[]> {
+  const prefix = ['setpriv', '--pdeathsig', 'KILL', '--'];
+  probedPrefix ??= promisify(execFile)('setpriv', ['--pdeathsig', 'KILL', '--', 'true'], { timeout: 5000 }).then(
+    () => prefix,
+    // Without it a kill -9 of the gateway leaves children behind until the next start reaps them.
+    () => [],
+  );
+  return probedPrefix;
+}
+
+function endOf(child: ChildProcess, clock: Clock, strays: 'kill' | 'leave'): Promise<ExitStatus> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve({ code: undefined, signal: undefined }));
+    child.once('exit', (code, signal) => {
+      const status = { code: code ?? undefined, signal: signal ?? undefined };
+      if (child.pid !== undefined && strays === 'kill') signalGroup(child.pid, 'SIGKILL');
+      // The last words of a child are why one looks into its log, and they may still be in the pipe.
+      const finish = () => {
+        cancelGrace();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        resolve(status);
+      };
+      const cancelGrace = clock.after(OUTPUT_GRACE_MS, finish);
+      child.once('close', finish);
+    });
+  });
+}
+
+function readLines(child: ChildProcess, onLine: (line: string) => void): void {
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    stream.setEncoding('utf8');
+    let rest = '';
+    stream.on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = (lines.pop() ?? '').slice(-LINE_CHARS_MAX);
+      for (const line of lines) onLine(line.slice(0, LINE_CHARS_MAX).trimEnd());
+    });
+    stream.on('close', () => {
+      if (rest !== '') onLine(rest.trimEnd());
+      rest = '';
+    });
+    // A broken pipe is the end of the child, which `exit` tells.
+    stream.on('error', () => undefined);
+  }
+}

@@ -1,0 +1,310 @@
+import { join } from 'node:path';
+import type { CancelTimer, Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { EmitEvent } from '../core/events.ts';
+import type { ModelId } from '../core/ids.ts';
+import type { Policy } from '../core/policy.ts';
+import type { RuntimeAdapter } from '../core/runtime.ts';
+import type { MemoryView } from '../core/snapshot.ts';
+import { holdsProcess } from './child-machine.ts';
+import { type Entry, hasFreeSlot, type MeasuredFigures } from './entry.ts';
+import { inspectModels } from './inspect-models.ts';
+import { takeLease } from './lease.ts';
+import { createLoader, type Loader, type MemoryBudget, unavailable } from './loader.ts';
+import { residentBytes } from './process-identity.ts';
+import { createReaper } from './reaper.ts';
+import { createRoster, type Roster } from './roster.ts';
+import type { Lease, SupervisedModel, Supervisor } from './supervisor-types.ts';
+import { joinWaiters, refuseWaiters, serveWaiters, type Waiter } from './waiters.ts';
+
+/** What a supervisor needs of the world. */
+export type SupervisorDeps = {
+  readonly clock: Clock;
+  readonly emit: EmitEvent;
+  /** By kind. */
+  readonly adapters: ReadonlyMap<string, RuntimeAdapter>;
+  /** Holds the children's logs and the list of their pids. The caller holds its lock. */
+  readonly dataDir: string;
+  /** The machine's own memory, where the policy names none. */
+  readonly memoryBytes: () => { readonly totalBytes: number };
+  readonly measured: MeasuredFigures;
+};
+
+/** Kills what an earlier gateway left behind in this data directory and opens a supervisor without any model. */
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  return new ProcessSupervisor(deps);
+}
+
+/** How often memory is sampled, and models that cannot run are looked at again. */
+const HOUSEKEEPING_MS = 5_000;
+
+class ProcessSupervisor implements Supervisor {
+  readonly #deps: SupervisorDeps;
+  readonly #roster: Roster;
+  readonly #loader: Loader;
+  #policy: Policy | undefined;
+  #applying: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #stopped: Promise<void> | undefined;
+  #wantCounter = 0;
+  #readyWaiters: (() => void)[] = [];
+  #cancelHousekeeping: CancelTimer | undefined;
+
+  constructor(deps: SupervisorDeps) {
+    const { clock, emit, measured } = deps;
+    const reaper = createReaper(deps.dataDir, emit);
+    reaper.reapLeftovers();
+    this.#deps = deps;
+    this.#roster = createRoster({
+      clock,
+      emit,
+      measured,
+      reaper,
+      logFolder: join(deps.dataDir, 'logs'),
+      onChange: (entry) => this.#onChange(entry),
+    });
+    this.#loader = createLoader({
+      clock,
+      emit,
+      measured,
+      entries: () => this.#roster.everyone(),
+      budget: () => this.#budget(),
+      onSettled: () => this.#settleReady(),
+    });
+    this.#scheduleHousekeeping();
+  }
+
+  applyPolicy(policy: Policy): Promise<void> {
+    const applied = this.#applying.then(() => this.#apply(policy));
+    // The next policy is applied even where this one threw; its own caller hears of it.
+    this.#applying = applied.catch(() => undefined);
+    return applied;
+  }
+
+  views(): ReadonlyMap<ModelId, SupervisedModel> {
+    return this.#roster.views();
+  }
+
+  memory(): MemoryView {
+    return { budgetBytes: this.#budget().bytes, ...this.#roster.held() };
+  }
+
+  acquire(model: ModelId, signal: AbortSignal): Promise<Lease> {
+    const entry = this.#roster.get(model);
+    // The common case, and the reason this function is not async: nothing to wait for, so nothing is awaited.
+    if (entry !== undefined && !this.#stopping && entry.waiters.length === 0 && hasFreeSlot(entry)) {
+      return Promise.resolve(takeLease(model, entry.child, this.#deps.clock, { cold: false, loadMs: 0 }));
+    }
+    return this.#wait(model, 'lease', signal) as Promise<Lease>;
+  }
+
+  async load(model: ModelId, signal: AbortSignal): Promise<void> {
+    const entry = this.#roster.get(model);
+    if (entry?.child.state.kind === 'ready' || entry?.child.state.kind === 'busy') return;
+    if (entry !== undefined) {
+      await this.#inspectAgain(entry);
+      entry.child.reset();
+    }
+    await this.#wait(model, 'load', signal);
+  }
+
+  async unload(model: ModelId): Promise<void> {
+    const entry = this.#roster.get(model);
+    if (entry === undefined) throw this.#unknown(model);
+    entry.heldOff = true;
+    entry.background = false;
+    await entry.child.drain('unloaded by hand', undefined);
+  }
+
+  logs(model: ModelId): readonly string[] {
+    return this.#roster.get(model)?.log.lines() ?? [];
+  }
+
+  onLog(model: ModelId, listener: (line: string) => void): () => void {
+    return this.#roster.get(model)?.log.follow(listener) ?? (() => undefined);
+  }
+
+  async ready(): Promise<void> {
+    if (this.#policy !== undefined && !this.#hasBackgroundWork()) return;
+    await new Promise<void>((resolve) => {
+      this.#readyWaiters.push(resolve);
+    });
+  }
+
+  stop(drainMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#stopped ??= this.#shutDown(drainMs);
+    return this.#stopped;
+  }
+
+  async #shutDown(drainMs: number): Promise<void> {
+    this.#cancelHousekeeping?.();
+    const everyone = this.#roster.everyone();
+    const leaving = everyone.map((entry) => {
+      entry.cancelIdle?.();
+      entry.background = false;
+      refuseWaiters(entry, shuttingDown());
+      return entry.child.drain('the gateway stops', Math.max(0, drainMs));
+    });
+    await Promise.all(leaving);
+    await this.#loader.idle();
+    await Promise.all(everyone.map((entry) => entry.log.close()));
+    this.#settleReady();
+  }
+
+  async #apply(policy: Policy): Promise<void> {
+    const found = await inspectModels(policy, this.#deps.adapters);
+    if (this.#stopping) return;
+    this.#policy = policy;
+    const dropped = this.#roster.replace(found);
+    for (const entry of dropped) this.#dismiss(entry).catch(() => undefined);
+    for (const entry of this.#roster.listed()) {
+      entry.child.reset();
+      entry.heldOff = false;
+      entry.refusalTold = false;
+      // A child that runs by an older launch plan goes once it is idle; whoever needs it brings the new one up.
+      if (!holdsProcess(entry.child.state) || entry.startedSignature === entry.signature) this.#watchIdle(entry);
+      else entry.child.drain('its settings or file changed', undefined).catch(() => undefined);
+    }
+    this.#wantResidents();
+    this.#loader.kick();
+  }
+
+  async #dismiss(entry: Entry): Promise<void> {
+    entry.cancelIdle?.();
+    entry.background = false;
+    refuseWaiters(entry, this.#unknown(entry.id));
+    await entry.child.drain('no longer in the policy', undefined);
+    // It may have come back with a later policy while its last generation ran.
+    if (this.#roster.forget(entry)) await entry.log.close();
+    this.#loader.kick();
+  }
+
+  async #wait(model: ModelId, kind: Waiter['kind'], signal: AbortSignal): Promise<Lease | undefined> {
+    signal.throwIfAborted();
+    const entry = this.#roster.get(model);
+    if (this.#stopping) throw shuttingDown();
+    if (entry === undefined) throw this.#unknown(model);
+    if (entry.child.state.kind === 'failed' || entry.inspection.availability.kind === 'unavailable') {
+      await this.#inspectAgain(entry);
+      signal.throwIfAborted();
+      if (this.#stopping) throw shuttingDown();
+    }
+    if (entry.inspection.availability.kind === 'unavailable') throw unavailable(entry);
+    this.#want(entry);
+    entry.heldOff = false;
+    const waiting = joinWaiters(entry, kind, {
+      clock: this.#deps.clock,
+      signal,
+      onLeave: () => this.#loader.kick(),
+    });
+    serveWaiters(entry, this.#deps.clock);
+    this.#loader.kick();
+    return waiting;
+  }
+
+  #onChange(entry: Entry): void {
+    this.#roster.refresh(entry);
+    const { kind } = entry.child.state;
+    if (kind === 'ready' || kind === 'busy') serveWaiters(entry, this.#deps.clock);
+    this.#watchIdle(entry);
+    if (kind === 'stopped') this.#wantResidents();
+    if (this.#hasWork()) this.#loader.kick();
+  }
+
+  #watchIdle(entry: Entry): void {
+    entry.cancelIdle?.();
+    entry.cancelIdle = undefined;
+    const { keep } = entry.model;
+    const { child } = entry;
+    if (child.state.kind !== 'ready' || keep.kind === 'resident' || this.#stopping) return;
+    // `never` means after each use: a model loaded ahead by hand waits for its first.
+    if (keep.kind === 'never' && child.incarnation?.used !== true) return;
+    entry.cancelIdle = this.#deps.clock.after(keep.kind === 'idle' ? keep.idleMs : 0, () => {
+      if (child.state.kind === 'ready') child.drain('idle', undefined).catch(() => undefined);
+    });
+  }
+
+  #wantResidents(): void {
+    if (this.#stopping) return;
+    for (const entry of this.#roster.listed()) {
+      const wanted = entry.model.keep.kind === 'resident' && !entry.heldOff && entry.child.state.kind === 'stopped';
+      if (!wanted || entry.background || entry.inspection.availability.kind === 'unavailable') continue;
+      this.#want(entry);
+      entry.background = true;
+    }
+  }
+
+  #want(entry: Entry): void {
+    if (entry.waiters.length > 0) return;
+    this.#wantCounter += 1;
+    entry.wantedSince = this.#wantCounter;
+  }
+
+  #hasWork(): boolean {
+    for (const entry of this.#roster.listed()) if (entry.waiters.length > 0 || entry.background) return true;
+    return false;
+  }
+
+  #hasBackgroundWork(): boolean {
+    for (const entry of this.#roster.listed()) if (entry.background) return true;
+    return false;
+  }
+
+  #settleReady(): void {
+    if (!this.#stopping && (this.#policy === undefined || this.#hasBackgroundWork())) return;
+    const waiters = this.#readyWaiters;
+    this.#readyWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #budget(): MemoryBudget {
+    const machine = this.#policy?.machine;
+    const totalBytes = machine?.memoryBytes ?? this.#deps.memoryBytes().totalBytes;
+    const reserveBytes = machine?.reserveBytes ?? 0;
+    return { totalBytes, reserveBytes, bytes: Math.max(0, totalBytes - reserveBytes) };
+  }
+
+  #scheduleHousekeeping(): void {
+    this.#cancelHousekeeping = this.#deps.clock.after(HOUSEKEEPING_MS, () => {
+      const again = () => {
+        if (!this.#stopping) this.#scheduleHousekeeping();
+      };
+      this.#keepHouse().then(again, again);
+    });
+  }
+
+  async #keepHouse(): Promise<void> {
+    for (const entry of [...this.#roster.listed()]) {
+      const { incarnation, state } = entry.child;
+      if (incarnation !== undefined) {
+        entry.rssBytes = await residentBytes(incarnation.process.pid);
+        this.#roster.refresh(entry);
+      } else if (state.kind === 'failed' || entry.inspection.availability.kind === 'unavailable') {
+        // A file that was put there, or a program that was installed, needs no reload of the policy.
+        await this.#inspectAgain(entry);
+      }
+    }
+  }
+
+  async #inspectAgain(entry: Entry): Promise<void> {
+    const policy = this.#policy;
+    if (policy === undefined) return;
+    const before = entry.signature;
+    const found = (await inspectModels(policy, this.#deps.adapters, entry.id)).get(entry.id);
+    // Too late to matter: a new policy has come meanwhile, and it looked itself.
+    if (found === undefined || policy !== this.#policy || this.#stopping) return;
+    this.#roster.update(entry, found);
+    if (entry.signature !== before) entry.child.reset();
+    this.#wantResidents();
+    if (this.#hasWork()) this.#loader.kick();
+  }
+
+  #unknown(model: ModelId): GatewayError {
+    const known = [...this.#roster.ids()].join(', ');
+    return new GatewayError('model_not_found', `no model ${model}; the policy has ${known || 'none'}`);
+  }
+}
+
+const shuttingDown = () =>
+  new GatewayError('shutting_down', 'the gateway is stopping and takes no new work; try again in a moment');
