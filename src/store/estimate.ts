@@ -1,9 +1,8 @@
 import { parametersFromName } from '../core/names.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { ModelFacts, ProfileMetric } from '../core/profile.ts';
-import { median } from '../core/stats.ts';
+import { fitLine, median } from '../core/stats.ts';
 import type { ProfileRow } from './bench-tables.ts';
-import { fitLine } from './observed.ts';
 import type { ReferenceTable } from './reference.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Figure, ProfileMetric } from '../core/profile.ts';
-import { median } from '../core/stats.ts';
+import { fitLine, median } from '../core/stats.ts';
 import type { ProfileRow } from './bench-tables.ts';
 import type { Observation } from './observation-table.ts';
 
@@ -79,24 +79,4 @@ function textRows(observations: readonly Observation[], row: MakeRow): readonly 
     prompts.map((prompt) => prompt.x / prompt.y),
     'median ratio of live prompts, chat template included',
   );
-}
-
-/** A straight line y = intercept + slope · x. */
-export type Line = { readonly slope: number; readonly intercept: number };
-
-/** Least-squares line through the points; undefined for fewer than two different x. */
-export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line | undefined {
-  const n = points.length;
-  if (n < 2) return undefined;
-  const meanX = points.reduce((sum, point) => sum + point.x, 0) / n;
-  const meanY = points.reduce((sum, point) => sum + point.y, 0) / n;
-  let covariance = 0;
-  let variance = 0;
-  for (const point of points) {
-    covariance += (point.x - meanX) * (point.y - meanY);
-    variance += (point.x - meanX) ** 2;
-  }
-  if (variance === 0) return undefined;
-  const slope = covariance / variance;
-  return { slope, intercept: meanY - slope * meanX };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fitLine, observedRows } from '../../src/store/observed.ts';
+import { observedRows } from '../../src/store/observed.ts';
 
 const figureOf = (observations: Parameters<typeof observedRows>[0], metric: string) =>
   observedRows(observations).find((row) => row.metric === metric)?.figure;
@@ -60,32 +60,5 @@ describe('observedRows', () => {
       }),
       { numRuns: 200 },
     );
-  });
-});
-
-describe('fitLine', () => {
-  test('goes through points that lie on a line', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: -50, max: 50 }),
-        fc.integer({ min: -50, max: 50 }),
-        fc.uniqueArray(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 2, maxLength: 20 }),
-        (slope, intercept, xs) => {
-          const line = fitLine(xs.map((x) => ({ x, y: intercept + slope * x })));
-          expect(line?.slope).toBeCloseTo(slope, 6);
-          expect(line?.intercept).toBeCloseTo(intercept, 4);
-        },
-      ),
-    );
-  });
-
-  test('one point, or points above each other, have none', () => {
-    expect(fitLine([{ x: 1, y: 1 }])).toBeUndefined();
-    expect(
-      fitLine([
-        { x: 1, y: 1 },
-        { x: 1, y: 2 },
-      ]),
-    ).toBeUndefined();
   });
 });

@@ -1,0 +1,42 @@
+import { fitLine, type Line, median } from '../../core/stats.ts';
+import { type BenchSamples, PROMPT_LENGTHS, type RequestSample } from './metric.ts';
+
+/**
+ * TTFT(P) = fixed + P / rate: what every prompt costs, and what each of its tokens costs. One length alone could not
+ * tell the two apart. `repetitions` holds one line per repetition, for the intervals.
+ */
+export type PrefillLine = { readonly line: Line; readonly repetitions: readonly Line[] };
+
+/**
+ * Least-squares line through the medians of TTFT at each prompt length. Where noise gives a negative fixed part the
+ * line goes through the origin. Undefined below two lengths, or when longer prompts were not slower.
+ */
+export function fitPrefillLine(samples: BenchSamples): PrefillLine | undefined {
+  const medians = PROMPT_LENGTHS.flatMap((length) => {
+    const points = pointsOf(samples.requests.filter((request) => request.length === length));
+    const x = median(points.map((point) => point.x));
+    const y = median(points.map((point) => point.y));
+    return x === undefined || y === undefined ? [] : [{ x, y }];
+  });
+  const line = usableLine(medians);
+  if (line === undefined) return undefined;
+  const numbers = new Set(samples.requests.map((request) => request.repetition));
+  const repetitions = [...numbers].flatMap((number) => {
+    const points = pointsOf(samples.requests.filter((request) => request.repetition === number));
+    return usableLine(points) ?? [];
+  });
+  return { line, repetitions };
+}
+
+type Point = { readonly x: number; readonly y: number };
+
+const pointsOf = (requests: readonly RequestSample[]): readonly Point[] =>
+  requests.flatMap(({ firstMs, promptTokens }) => (firstMs === undefined ? [] : [{ x: promptTokens, y: firstMs }]));
+
+function usableLine(points: readonly Point[]): Line | undefined {
+  const line = fitLine(points);
+  if (line === undefined || line.slope <= 0) return undefined;
+  if (line.intercept >= 0) return line;
+  const squares = points.reduce((sum, point) => sum + point.x ** 2, 0);
+  return { slope: points.reduce((sum, point) => sum + point.x * point.y, 0) / squares, intercept: 0 };
+}

@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fitLine, median, medianInterval, percentile, percentileSorted } from '../../src/core/stats.ts';
+
+const sample = fc.array(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 60 });
+const quantile = fc.double({ min: 0, max: 1, noNaN: true });
+
+describe('percentile', () => {
+  test('is nearest rank: the smallest value with the share at or below it', () => {
+    expect(percentile([15, 20, 35, 40, 50], 0.3)).toBe(20);
+    expect(percentile([15, 20, 35, 40, 50], 0.4)).toBe(20);
+    expect(percentile([15, 20, 35, 40, 50], 1)).toBe(50);
+    expect(percentile([15, 20, 35, 40, 50], 0)).toBe(15);
+  });
+
+  test('is a value of the sample with enough at or below it, and no smaller one has enough', () => {
+    fc.assert(
+      fc.property(sample, quantile, (values, share) => {
+        const found = percentile(values, share) as number;
+        const needed = Math.max(1, Math.ceil(share * values.length));
+        expect(values).toContain(found);
+        expect(values.filter((value) => value <= found).length).toBeGreaterThanOrEqual(needed);
+        expect(values.filter((value) => value < found).length).toBeLessThan(needed);
+      }),
+    );
+  });
+
+  test('grows with the quantile and leaves its input alone', () => {
+    fc.assert(
+      fc.property(sample, quantile, quantile, (values, one, other) => {
+        const before = [...values];
+        const [low, high] = one < other ? [one, other] : [other, one];
+        expect(percentile(values, low) as number).toBeLessThanOrEqual(percentile(values, high) as number);
+        expect(values).toEqual(before);
+      }),
+    );
+  });
+
+  test('an empty sample has none', () => {
+    expect(percentile([], 0.5)).toBeUndefined();
+    expect(percentileSorted([], 0.5)).toBeUndefined();
+  });
+});
+
+describe('median', () => {
+  test('is the middle, or the mean of the middle two', () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+    expect(median([])).toBeUndefined();
+  });
+
+  test('lies within the sample and does not depend on its order', () => {
+    fc.assert(
+      fc.property(sample, (values) => {
+        const found = median(values) as number;
+        expect(found).toBeGreaterThanOrEqual(Math.min(...values));
+        expect(found).toBeLessThanOrEqual(Math.max(...values));
+        expect(median(values.toReversed())).toBe(found);
+      }),
+    );
+  });
+});
+
+describe('medianInterval', () => {
+  test('holds the median, stays within the sample, and is the same every time', () => {
+    fc.assert(
+      fc.property(sample, (values) => {
+        const interval = medianInterval(values, 200);
+        if (values.length < 2) {
+          expect(interval).toBeUndefined();
+          return;
+        }
+        expect(interval?.low).toBeGreaterThanOrEqual(Math.min(...values));
+        expect(interval?.high).toBeLessThanOrEqual(Math.max(...values));
+        expect(interval?.low).toBeLessThanOrEqual(interval?.high ?? Number.NaN);
+        expect(medianInterval(values, 200)).toEqual(interval);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('a sample of one value has an interval of no width', () => {
+    expect(medianInterval([7, 7, 7])).toEqual({ low: 7, high: 7 });
+  });
+
+  test('more samples of the same spread give a narrower interval', () => {
+    const spread = (n: number) => {
+      const values = Array.from({ length: n }, (_, index) => (index * 7919) % 101);
+      const interval = medianInterval(values);
+      return (interval?.high ?? 0) - (interval?.low ?? 0);
+    };
+    expect(spread(100)).toBeLessThan(spread(10));
+  });
+});
+
+describe('fitLine', () => {
+  test('goes through points that lie on a line', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -50, max: 50 }),
+        fc.integer({ min: -50, max: 50 }),
+        fc.uniqueArray(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 2, maxLength: 20 }),
+        (slope, intercept, xs) => {
+          const line = fitLine(xs.map((x) => ({ x, y: intercept + slope * x })));
+          expect(line?.slope).toBeCloseTo(slope, 6);
+          expect(line?.intercept).toBeCloseTo(intercept, 4);
+        },
+      ),
+    );
+  });
+
+  test('one point, or points above each other, have none', () => {
+    expect(fitLine([{ x: 1, y: 1 }])).toBeUndefined();
+    expect(
+      fitLine([
+        { x: 1, y: 1 },
+        { x: 1, y: 2 },
+      ]),
+    ).toBeUndefined();
+  });
+});
