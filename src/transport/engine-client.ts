@@ -67,6 +67,8 @@ class PoolExchange implements Exchange, Dispatcher.DispatchHandler {
   #done = false;
   #headSeen = false;
   #attempts = 0;
+  /** What one read of the socket brought: undici hands over each HTTP chunk alone, and a write for each costs more. */
+  #pieces: Buffer[] = [];
   readonly #pool: Pool;
   readonly #call: Call;
   readonly #sink: ReplySink;
@@ -92,6 +94,14 @@ class PoolExchange implements Exchange, Dispatcher.DispatchHandler {
     this.#controller?.resume();
   }
 
+  #flush = (): void => {
+    const pieces = this.#pieces;
+    if (pieces.length === 0 || this.#done) return;
+    this.#pieces = [];
+    const bytes = pieces.length === 1 ? (pieces[0] ?? NOTHING) : Buffer.concat(pieces);
+    if (!this.#sink.chunk(bytes)) this.#controller?.pause();
+  };
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     // Aborted while it waited for a socket: now it can be taken back.
@@ -107,10 +117,12 @@ class PoolExchange implements Exchange, Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#done) return;
-    if (!this.#sink.chunk(chunk)) controller.pause();
+    this.#controller = controller;
+    if (this.#pieces.push(chunk) === 1) process.nextTick(this.#flush);
   }
 
   onResponseEnd(): void {
+    this.#flush();
     if (this.#done) return;
     this.#done = true;
     this.#sink.end();
@@ -122,6 +134,8 @@ class PoolExchange implements Exchange, Dispatcher.DispatchHandler {
       this.send();
       return;
     }
+    this.#flush();
+    if (this.#done) return;
     this.#done = true;
     const where = this.#headSeen ? 'in the middle of its answer' : 'before it answered';
     this.#sink.failed(
@@ -130,6 +144,7 @@ class PoolExchange implements Exchange, Dispatcher.DispatchHandler {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
 const STALE_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 function isStaleSocket(error: Error & { readonly code?: string }): boolean {
