@@ -104,16 +104,6 @@ describe('classify: the class', () => {
     expect(workloadOf({ stream: false }).class).toBe('interactive');
   });
 
-  it('a pattern with the global flag gives the same answer every time', () => {
-    const sticky = smallPolicy({
-      models: [],
-      rules: [{ when: { lastUserMatches: /night/g }, class: 'batch', path: 'classify.rules[0]' }],
-    });
-    const facts = requestFacts({ lastUserText: 'tonight' });
-    const classes = [1, 2, 3].map(() => classify(facts, sticky, undefined));
-    expect(classes.map((answer) => answer.kind === 'ok' && answer.workload.class)).toEqual(['batch', 'batch', 'batch']);
-  });
-
   it('a pattern is not run on text beyond the first 4,000 characters', () => {
     const systemText = `${'x'.repeat(4000)} memory keeper`;
     expect(workloadOf({ systemText }).class).toBe('interactive');

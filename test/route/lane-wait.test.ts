@@ -72,9 +72,9 @@ describe('modelWaitMs', () => {
 
 describe('retryAfterMs', () => {
   it('is the predicted wait, between one second and one hour', () => {
-    const after = (ms: number) => retryAfterMs(laneView('cpu', { running: [running(ms)] }), newcomer, NOW_MS);
-    expect(after(42_000)).toBe(42_000);
-    expect(after(300)).toBe(1000);
-    expect(after(1e9)).toBe(3_600_000);
+    const toldAfter = (ms: number) => retryAfterMs(laneView('cpu', { running: [running(ms)] }), newcomer, NOW_MS);
+    expect(toldAfter(42_000)).toBe(42_000);
+    expect(toldAfter(300)).toBe(1000);
+    expect(toldAfter(1e9)).toBe(3_600_000);
   });
 });
