@@ -24,8 +24,8 @@ const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 };
 
-/** Longest duration a policy may hold: Node's timers wrap above 2^31 - 1 ms (24.8 days) and would fire at once. */
-const DURATION_MS_MAX = 2 ** 31 - 1;
+/** Longest duration a policy may hold: above 2^31 - 1 ms (24.8 days) Node's timers fire at once. */
+const DURATION_MS_MAX = 24 * 86_400_000;
 
 /** Highest CPU number accepted, the kernel's own `CONFIG_NR_CPUS` ceiling on arm64 and x86-64. */
 const CPU_MAX = 8191;
@@ -46,7 +46,7 @@ const windowShape = new RegExp(WINDOW_PATTERN);
 
 /**
  * Milliseconds of a text such as `250ms`, `20s`, `1.5m`, `2h`, `1d`. A unit is always needed.
- * Throws `invalid_config` for anything else and above 24.8 days (the longest timer Node can set).
+ * Throws `invalid_config` for anything else and above 24 days (a timer cannot wait longer).
  */
 export function parseDurationMs(text: string): number {
   const durationMs = scaled(text, durationShape, DURATION_UNIT_MS);
