@@ -12,7 +12,12 @@ import { type ExitStatus, type SpawnedChild, spawnChild } from './spawn-child.ts
 export type BeforeStartRun = { readonly stop: () => Promise<void> };
 
 /** What running the commands needs of the world. */
-export type BeforeStartDeps = { readonly clock: Clock; readonly emit: EmitEvent; readonly dataDir: string };
+export type BeforeStartDeps = {
+  readonly clock: Clock;
+  readonly emit: EmitEvent;
+  /** Where the pids of kept programs are written down, so that the next start finds them after a kill -9. */
+  readonly dataDir?: string;
+};
 
 const POLL_MS = 100;
 const PROBE_LIMIT_MS = 1_000;
@@ -24,8 +29,8 @@ const LAST_LINES = 5;
  * Rejects with `start_failed` at the first that fails or is not ready in time; what ran by then is stopped.
  */
 export async function runBeforeStart(machine: MachinePolicy, deps: BeforeStartDeps): Promise<BeforeStartRun> {
-  const reaper = createReaper(deps.dataDir, deps.emit, 'companions.json');
-  reaper.reapLeftovers();
+  const reaper = deps.dataDir === undefined ? undefined : createReaper(deps.dataDir, deps.emit, 'companions.json');
+  reaper?.reapLeftovers();
   const kept: SpawnedChild[] = [];
   let stopping = false;
   const stop = async () => {
@@ -50,7 +55,7 @@ export async function runBeforeStart(machine: MachinePolicy, deps: BeforeStartDe
 async function runCommand(
   command: BeforeStart,
   machine: MachinePolicy,
-  deps: BeforeStartDeps & { readonly reaper: Reaper },
+  deps: BeforeStartDeps & { readonly reaper: Reaper | undefined },
 ): Promise<SpawnedChild | undefined> {
   const { clock, emit, reaper } = deps;
   const name = command.run.join(' ');
@@ -60,11 +65,11 @@ async function runCommand(
   }
   const lines: string[] = [];
   const child = await spawnCommand(command, machine, deps, lines);
-  reaper.record(child.pid);
+  reaper?.record(child.pid);
   let ended: ExitStatus | undefined;
   const noteEnd = child.ended.then((status) => {
     ended = status;
-    reaper.forget(child.pid);
+    reaper?.forget(child.pid);
   });
   const deadlineMs = clock.monotonicMs() + command.timeoutMs;
   for (;;) {

@@ -1,0 +1,83 @@
+import type { Clock } from '../../src/core/clock.ts';
+import { GatewayError } from '../../src/core/errors.ts';
+import type { ModelPolicy } from '../../src/core/policy.ts';
+import type { ChildEndpoint, RuntimeConnection } from '../../src/core/runtime.ts';
+import { createEngineClient, type EngineClient } from '../../src/transport/engine-client.ts';
+
+/** A socket for `/health` and `/slots` beside those of the slots. */
+const SPARE_CONNECTIONS = 1;
+const POLL_FIRST_MS = 5;
+// A load takes seconds; finding its end a quarter of a second late would be a good part of a short one.
+const READY_POLL_MAX_MS = 50;
+const IDLE_POLL_MAX_MS = 100;
+/** A server that does not answer `/health` for so long is asked again: its accept queue may have lost us. */
+const HEALTH_LIMIT_MS = 2_000;
+
+/** Opens the way to a llama-server that was started on this endpoint. */
+export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, clock: Clock): RuntimeConnection {
+  const client = createEngineClient({
+    origin: `http://127.0.0.1:${endpoint.port}`,
+    headers: { authorization: `Bearer ${endpoint.apiKey}` },
+    connections: (model.settings.parallel ?? 1) + SPARE_CONNECTIONS,
+  });
+  return {
+    ready: (signal) => untilReady(client, clock, signal),
+    canary: (signal) => generateOne(client, model, signal),
+    idle: (signal) => untilIdle(client, clock, signal),
+    exchange: (path, body, sink) => client.exchange(path, body, sink),
+    close: () => client.close(),
+  };
+}
+
+async function untilReady(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<void> {
+  await poll(clock, READY_POLL_MAX_MS, signal, async () => {
+    const status = await healthStatus(client, clock, signal);
+    if (status === 200) return true;
+    // 503 while loading; nothing at all while it has not opened its port.
+    if (status === undefined || status === 503) return false;
+    throw new GatewayError('start_failed', `/health answered ${status}: another program may have taken the port`);
+  });
+}
+
+async function healthStatus(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<number | undefined> {
+  const abort = new AbortController();
+  const onAbort = () => abort.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  const cancel = clock.after(HEALTH_LIMIT_MS, () => abort.abort());
+  try {
+    return (await client.json('GET', '/health', undefined, abort.signal)).status;
+  } catch {
+    // Refused, reset or silent: not yet. Whether to go on is the caller's signal's business.
+    return undefined;
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function generateOne(client: EngineClient, model: ModelPolicy, signal: AbortSignal): Promise<void> {
+  const body = { model: model.id, messages: [{ role: 'user', content: 'ok' }], max_tokens: 1, temperature: 0 };
+  const reply = await client.json('POST', '/v1/chat/completions', body, signal);
+  const choices = (reply.body as { readonly choices?: unknown } | undefined)?.choices;
+  if (reply.status === 200 && Array.isArray(choices) && choices.length > 0) return;
+  throw new GatewayError('runtime_failed', `a one-token generation was answered with status ${reply.status}`);
+}
+
+async function untilIdle(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<void> {
+  await poll(clock, IDLE_POLL_MAX_MS, signal, async () => {
+    const { status, body } = await client.json('GET', '/slots', undefined, signal);
+    if (status !== 200 || !Array.isArray(body)) {
+      throw new GatewayError('runtime_failed', `/slots answered ${status}, so nobody can tell whether it is idle`);
+    }
+    return body.every((slot: { readonly is_processing?: unknown }) => slot.is_processing !== true);
+  });
+}
+
+/** Asks until the answer is yes, ever more slowly. Rejects with the signal's reason. */
+async function poll(clock: Clock, mostMs: number, signal: AbortSignal, ask: () => Promise<boolean>): Promise<void> {
+  for (let waitMs = POLL_FIRST_MS; ; waitMs = Math.min(waitMs * 1.5, mostMs)) {
+    signal.throwIfAborted();
+    if (await ask()) return;
+    await clock.sleep(waitMs, signal);
+  }
+}
