@@ -15,6 +15,19 @@ const strong = 1000;
 const ending = 1300;
 const closing = 1200;
 
+const space = toPiece(' ');
+
+const call = [
+  toolCallFrame.open,
+  '{"name": "',
+  'get_weather',
+  '", "arguments": ',
+  '{"city": "',
+  'Berlin',
+  '"}',
+  `}${toolCallFrame.close}`,
+].map(toPiece);
+
 /**
  * The whole behaviour of a demo model as "what follows what":
  *
@@ -23,38 +36,34 @@ const closing = 1200;
  *   an opening quote, as a JSON grammar leaves no other choice → the sentence cut into other pieces → closing quote
  *
  * The JSON copy needs pieces of its own because a token's successor can depend on nothing but the token: in plain text
- * the sentence ends with the turn, in a JSON string with a quote.
+ * the sentence ends with the turn, in a JSON string with a quote. Throws `RangeError` for a sentence of one or two letters.
  */
 export function buildChains(sentence: string): Chains {
   const after = new Map<string, readonly Preference[]>();
-  const plain = cutUnique(sentence, / (?=\S)/, (word, index) => (index === 0 ? word : ` ${word}`));
-  const quoted = cutUnique(sentence, / (?=\S)/, (word, index, count) => (index === count - 1 ? word : `${word} `));
-  const call = [
-    toolCallFrame.open,
-    '{"name": "',
-    'get_weather',
-    '", "arguments": ',
-    '{"city": "',
-    'Berlin',
-    '"}',
-    `}${toolCallFrame.close}`,
-  ].map(toPiece);
-  const first = plain[0] ?? '';
-  const again = toPiece(` ${sentence.split(' ')[0] ?? ''}`);
-
+  const words = sentence.split(' ').map(toPiece);
+  const plain = cutUnique(
+    words.map((word, index) => (index === 0 ? word : `${space}${word}`)),
+    new Set([...call, '"']),
+  );
+  const quoted = cutUnique(
+    words.map((word, index) => (index === words.length - 1 ? word : `${word}${space}`)),
+    new Set([...call, '"', ...plain]),
+  );
   link(after, plain, [
     { next: controlTokens.end, logit: ending },
-    { next: again, logit: strong },
+    // A space has no successor of its own, so the sentence starts over behind it.
+    { next: space, logit: strong },
   ]);
-  after.set(again, after.get(first) ?? []);
-  link(after, quoted, [
-    { next: controlTokens.end, logit: ending },
-    { next: '"', logit: closing },
-  ]);
-  after.set('"', [{ next: quoted[0] ?? '', logit: strong }]);
-  after.set(controlTokens.call, [{ next: call[0] ?? '', logit: strong }]);
-  link(after, call, [{ next: controlTokens.end, logit: ending }]);
-  return { after, otherwise: [{ next: first, logit: strong }] };
+  link(
+    after,
+    ['"', ...quoted],
+    [
+      { next: controlTokens.end, logit: ending },
+      { next: '"', logit: closing },
+    ],
+  );
+  link(after, [controlTokens.call, ...call], [{ next: controlTokens.end, logit: ending }]);
+  return { after, otherwise: [{ next: plain[0] ?? '', logit: strong }] };
 }
 
 /** Every piece of text the chains speak of. */
@@ -87,23 +96,25 @@ function link(after: Map<string, readonly Preference[]>, pieces: readonly string
   }
 }
 
-// Pieces must differ from each other ("the" twice would lead the second one back to the first), so a repeated word is
-// joined with the words after it until the piece is new; at the end of the sentence it joins the piece before.
-function cutUnique(
-  sentence: string,
-  separator: RegExp,
-  dress: (word: string, index: number, count: number) => string,
-): string[] {
-  const words = sentence.split(separator);
+// Pieces must differ from each other and from those taken ("the" twice would lead the second one back to the first), so a
+// word that was used is joined with the words after it until the piece is new, and at the end with the pieces before it.
+function cutUnique(words: readonly string[], taken: ReadonlySet<string>): string[] {
   const pieces: string[] = [];
+  const isNew = (piece: string): boolean => piece !== '' && !taken.has(piece) && !pieces.includes(piece);
   let open = '';
-  for (const [index, word] of words.entries()) {
-    open += toPiece(dress(word, index, words.length));
-    if (!pieces.includes(open)) {
+  for (const word of words) {
+    open += word;
+    if (isNew(open)) {
       pieces.push(open);
       open = '';
     }
   }
-  if (open !== '') pieces.push(`${pieces.pop() ?? ''}${open}`);
-  return pieces;
+  if (open === '') return pieces;
+  do open = `${pieces.pop() ?? ''}${open}`;
+  while (!isNew(open) && pieces.length > 0);
+  if (isNew(open)) return [...pieces, open];
+  // One word only, and it is taken: it is cut behind its first letter.
+  const [letter, rest] = [open.slice(0, 1), open.slice(1)];
+  if (!isNew(letter) || !isNew(rest)) throw new RangeError(`"${words.join('')}" is too short to be cut in two ways`);
+  return [letter, rest];
 }

@@ -60,7 +60,7 @@ export type WrittenTier = {
 };
 
 // Raised when the writer changes what it writes for the same options; files of the version before are then written anew.
-const writerVersion = 1;
+const writerVersion = 2;
 
 /** Path of a tier's file in a folder of models. */
 export const tierPath = (folder: string, id: TierId): string => join(folder, `${id}.gguf`);
