@@ -44,5 +44,7 @@ async function readBytes(file: string): Promise<Uint8Array> {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     const remedy = missing ? 'no such file; give one with --policy FILE' : messageOf(cause);
     throw new GatewayError('invalid_config', `cannot read the policy ${file}: ${remedy}`, { cause });
+  } finally {
+    await handle?.close();
   }
 }
