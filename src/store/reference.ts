@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import { normalizedName } from '../core/names.ts';
+import { packageRoot } from '../core/package-root.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { ProfileMetric } from '../core/profile.ts';
 import type { ProfileRow } from './bench-tables.ts';
@@ -60,12 +61,8 @@ const seedFile = z.object({
   npu_other_board: npuTable.optional(),
 });
 
-/** Where the shipped reference figures lie: `bench-results/reference` beside Sluice's own package.json. */
-export function referenceDirectory(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return join(folder, 'bench-results', 'reference');
-}
+/** Where the shipped reference figures lie. */
+export const referenceDirectory = (): string => join(packageRoot(), 'bench-results', 'reference');
 
 /**
  * Reads every JSON file of a folder; an absent folder gives an empty table.

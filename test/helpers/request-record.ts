@@ -16,6 +16,7 @@ export function requestRecord(given: Partial<RequestRecord> = {}): RequestRecord
     stream: true,
     promptChars: 120,
     messageCount: 1,
+    hasMedia: false,
     predicted: undefined,
     candidates: [
       {

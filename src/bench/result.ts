@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { PROFILE_METRICS } from '../core/profile.ts';
+
+/**
+ * A benchmark run as its JSON file holds it; bench-results/README.md explains every field. The schema is tolerant of
+ * fields it does not know, because files of a newer Sluice may be imported, and strict about those it uses.
+ */
+export const RESULT_SCHEMA = 1;
+
+const series = z.looseObject({
+  metric: z.string(),
+  unit: z.enum(['ms', 'tok/s', 'bytes', 'tokens', 'characters per token']),
+  side: z.enum(['served', 'raw']),
+  promptTokens: z.number().optional(),
+  value: z.number(),
+  low: z.number().optional(),
+  high: z.number().optional(),
+  n: z.int().nonnegative(),
+  provisional: z.boolean(),
+  samples: z.array(z.number()).readonly(),
+});
+
+const figure = z.looseObject({
+  metric: z.enum(PROFILE_METRICS),
+  side: z.enum(['served', 'raw']),
+  value: z.number(),
+  n: z.int().nonnegative(),
+  low: z.number().optional(),
+  high: z.number().optional(),
+  source: z.string(),
+  at: z.string().optional(),
+});
+
+const machineState = z.looseObject({
+  at: z.string(),
+  frequencies: z
+    .array(
+      z.looseObject({
+        cpus: z.string(),
+        governor: z.string().optional(),
+        currentKhz: z.number().optional(),
+        minKhz: z.number().optional(),
+        maxKhz: z.number().optional(),
+      }),
+    )
+    .readonly(),
+  temperatures: z.array(z.looseObject({ zone: z.string(), celsius: z.number() })).readonly(),
+  memoryAvailableBytes: z.number().optional(),
+});
+
+const machine = z.looseObject({
+  model: z.string().optional(),
+  soc: z.string().optional(),
+  compatible: z.array(z.string()).readonly().optional(),
+  vendor: z.string().optional(),
+  architecture: z.string(),
+  cpuModel: z.string().optional(),
+  cpus: z.string().optional(),
+  kernel: z.string().optional(),
+  memoryBytes: z.number().optional(),
+  swapBytes: z.number().optional(),
+});
+
+const modelFile = z.looseObject({
+  name: z.string(),
+  sizeBytes: z.number(),
+  /** Of the whole file. */
+  sha256: z.string().optional(),
+});
+
+const modelResult = z.looseObject({
+  model: z.string(),
+  runtime: z.string(),
+  outcome: z.enum(['measured', 'unavailable', 'failed', 'aborted']),
+  /** Why there are no figures, or not all. */
+  reason: z.string().optional(),
+  remedy: z.string().optional(),
+  /** File identity and settings, see store/model-key.ts; absent when the file could not be read. */
+  modelKey: z.string().optional(),
+  file: modelFile.optional(),
+  quantization: z.string().optional(),
+  architecture: z.string().optional(),
+  parametersBillion: z.number().optional(),
+  settings: z.record(z.string(), z.unknown()),
+  cpusUsed: z.string().optional(),
+  runtimeVersion: z.string().optional(),
+  rawVersion: z.string().optional(),
+  rawCommand: z.string().optional(),
+  start: machineState.optional(),
+  end: machineState.optional(),
+  warnings: z.array(z.string()).readonly(),
+  series: z.array(series).readonly(),
+  figures: z.array(figure).readonly(),
+});
+
+/** Schema of a result file. */
+export const benchDocumentSchema = z.looseObject({
+  kind: z.literal('sluice-bench'),
+  schema: z.literal(RESULT_SCHEMA),
+  id: z.string(),
+  startedAt: z.string(),
+  finishedAt: z.string().optional(),
+  sluiceVersion: z.string(),
+  repetitions: z.int().positive(),
+  settleMs: z.number().nonnegative(),
+  machine,
+  models: z.array(modelResult).readonly(),
+});
+
+/** A benchmark run. */
+export type BenchDocument = Readonly<z.infer<typeof benchDocumentSchema>>;
+/** What a run says about one model. */
+export type BenchModelResult = Readonly<z.infer<typeof modelResult>>;
+/** A figure of a run that becomes part of the model's profile. */
+export type BenchFigure = Readonly<z.infer<typeof figure>>;
+/** What the machine is. */
+export type Machine = Readonly<z.infer<typeof machine>>;
+/** What the machine's clocks, temperatures and memory were at one moment. */
+export type MachineState = Readonly<z.infer<typeof machineState>>;

@@ -1,0 +1,68 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import { modelId } from '../core/ids.ts';
+import type { BenchRunRow, FigureRow } from '../store/bench-tables.ts';
+import type { Store } from '../store/open-store.ts';
+import { machineKind } from './fingerprint.ts';
+import type { BenchDocument } from './result.ts';
+
+/** Where a run goes. */
+export type BenchPlaces = {
+  readonly store: Pick<Store, 'saveBenchRun'>;
+  readonly directory: string;
+  readonly provenance: BenchRunRow['provenance'];
+};
+
+/**
+ * Stores a run in its JSON file first and then in SQLite; saving the same run again replaces both. Returns the file.
+ * Throws `disk_full` or `store_failed` naming the file.
+ */
+export function saveBench(document: BenchDocument, places: BenchPlaces): string {
+  const file = join(places.directory, resultFileName(document));
+  const text = `${JSON.stringify(document, undefined, 2)}\n`;
+  writeFileAtomically(file, text);
+  storeBench(document, places);
+  return file;
+}
+
+/** Stores a run in SQLite alone, e.g. one imported from another board. */
+export function storeBench(document: BenchDocument, places: Pick<BenchPlaces, 'store' | 'provenance'>): void {
+  const { id, startedAt } = document;
+  places.store.saveBenchRun(
+    { id, startedAt, provenance: places.provenance, document: JSON.stringify(document) },
+    figureRows(document),
+  );
+}
+
+/** Figures of a run as rows; models without a key (no file) have none. */
+function figureRows(document: BenchDocument): readonly FigureRow[] {
+  return document.models.flatMap(({ model, modelKey, figures }) =>
+    modelKey === undefined ? [] : figures.map((figure) => ({ ...figure, model: modelId(model), modelKey })),
+  );
+}
+
+/** `<iso date>-<kind of machine>-<short id>.json`, e.g. `2026-11-20-rk3588-1a2b3c.json`. */
+export const resultFileName = (document: BenchDocument): string =>
+  `${document.startedAt.slice(0, 10)}-${machineKind(document.machine)}-${document.id.split('-').at(-1)}.json`;
+
+/** Writes a file whole or not at all: a reader, or a crash, never meets half of it. */
+function writeFileAtomically(file: string, text: string): void {
+  const part = `${file}.part`;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    const descriptor = openSync(part, 'w');
+    try {
+      writeSync(descriptor, text);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(part, file);
+  } catch (error) {
+    const full = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
+    throw new GatewayError(full ? 'disk_full' : 'store_failed', `${file} cannot be written: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import type { Series } from '../bench/metrics/metric.ts';
+import type { BenchDocument, BenchModelResult } from '../bench/result.ts';
+import { formatBytes, formatDurationMs } from '../core/format.ts';
+
+/**
+ * A run for people: one row per model with the figures routing uses, then what stood in the way. A figure with too few
+ * samples carries a `~`.
+ */
+export function benchTable(document: BenchDocument): string {
+  const measured = document.models.filter((model) => model.series.length > 0);
+  const header = [
+    'model',
+    'load',
+    'prefill',
+    'fixed',
+    'decode',
+    'TTFT short/middle/long',
+    'TPOT',
+    'E2E',
+    'peak memory',
+    'raw prefill',
+    'raw decode',
+  ];
+  const lines = [...(measured.length === 0 ? [] : table([header, ...measured.map(modelRow)])), ...notes(document)];
+  const machine = document.machine.model ?? document.machine.cpuModel ?? document.machine.architecture;
+  return [`run ${document.id} on ${machine}, ${document.repetitions} repetitions`, '', ...lines].join('\n');
+}
+
+function modelRow(model: BenchModelResult): readonly string[] {
+  const one = (metric: string, format: (value: number) => string) => {
+    const found = model.series.find((series) => series.metric === metric);
+    return found === undefined ? '-' : withSpread(found, format);
+  };
+  const ttft = model.series.filter((series) => series.metric === 'ttftMs');
+  return [
+    model.model,
+    one('loadMs', formatDurationMs),
+    one('prefillTokensPerSec', rate),
+    one('prefillFixedMs', formatDurationMs),
+    one('decodeTokensPerSec', rate),
+    ttft.length === 0 ? '-' : ttft.map((series) => formatDurationMs(series.value)).join(' / '),
+    one('tpotMs', formatDurationMs),
+    one('e2eMs', formatDurationMs),
+    one('peakMemoryBytes', formatBytes),
+    one('rawPrefillTokensPerSec', rate),
+    one('rawDecodeTokensPerSec', rate),
+  ];
+}
+
+const rate = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0)} tok/s`;
+
+function withSpread(
+  series: Pick<Series, 'value' | 'low' | 'high' | 'provisional' | 'metric'>,
+  format: (value: number) => string,
+) {
+  const mark = series.provisional && series.metric !== 'peakMemoryBytes' ? '~' : '';
+  const { value, low, high } = series;
+  if (low === undefined || high === undefined || value === 0 || high - low < value * 0.01)
+    return `${mark}${format(value)}`;
+  return `${mark}${format(value)} ±${Math.ceil((Math.max(high - value, value - low) / value) * 100)} %`;
+}
+
+function notes(document: BenchDocument): readonly string[] {
+  const lines = document.models.flatMap((model) => [
+    ...(model.outcome === 'measured' ? [] : [`${model.model}: ${model.outcome}${because(model)}`]),
+    ...model.warnings.map((warning) => `${model.model}: ${warning}`),
+  ]);
+  const provisional = document.repetitions < 5 ? ['~ provisional: fewer than 5 samples'] : [];
+  const all = [...provisional, ...lines];
+  return all.length === 0 ? [] : ['', ...all];
+}
+
+function because({ reason, remedy }: BenchModelResult): string {
+  if (reason === undefined) return '';
+  return remedy === undefined ? `: ${reason}` : `: ${reason} (${remedy})`;
+}
+
+function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}

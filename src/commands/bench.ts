@@ -1,0 +1,208 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { openMachine } from '../app.ts';
+import {
+  type BenchOptions,
+  type BenchOutcome,
+  benchModels,
+  REPETITIONS_DEFAULT,
+  REPETITIONS_QUICK,
+} from '../bench/bench-models.ts';
+import { readMachine } from '../bench/fingerprint.ts';
+import { importBench } from '../bench/import-bench.ts';
+import { systemClock } from '../core/clock.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import type { ModelId } from '../core/ids.ts';
+import { packageVersion } from '../core/package-root.ts';
+import type { ModelPolicy, Policy } from '../core/policy.ts';
+import { createEventBus } from '../observe/event-bus.ts';
+import { loadPolicy } from '../policy/load.ts';
+import { parseDurationMs } from '../policy/units.ts';
+import { openStore } from '../store/open-store.ts';
+import { runBeforeStart } from '../supervise/before-start.ts';
+import { acquireDataLock } from '../supervise/lock.ts';
+import { benchTable } from './bench-table.ts';
+import { createProgressLine } from './progress-line.ts';
+
+type CommandOptions = {
+  readonly policy: string;
+  readonly data: string;
+  readonly repetitions?: number;
+  readonly quick?: true;
+  readonly rawOnly?: true;
+  readonly servedOnly?: true;
+  readonly settle?: number;
+  readonly json?: true;
+  readonly out?: string;
+  readonly import?: string;
+};
+
+/** Adds `sluice bench [model…]`. Ends with 1 when a model failed, could not run, or the run was interrupted. */
+export function registerBenchCommand(program: Command): void {
+  program
+    .command('bench')
+    .description('measure models on this machine: the figures that requests are routed by')
+    .argument('[model...]', 'models of the policy (id or alias); default: all of them')
+    .option('--repetitions <n>', `samples per figure (default: ${REPETITIONS_DEFAULT})`, parseRepetitions)
+    .option('--quick', `${REPETITIONS_QUICK} samples, shown as provisional`)
+    .option('--raw-only', 'only llama-bench: no server, tokenizer or sampling')
+    .option('--served-only', 'only through the server, as a client sees it')
+    .option('--settle <time>', 'quiet time after a load, e.g. 5s or 0s (default: 5s)', parseSettle)
+    .option('--json', 'print the result file instead of a table')
+    .option('--out <dir>', "folder for the result file (default: bench-results beside the policy, else in --data's)")
+    .option('--import <file>', 'take over a result file of another board of this kind instead of measuring')
+    .addHelpText(
+      'after',
+      '\nA gateway on the same --data must be stopped first: what runs beside it would be measured too.',
+    )
+    .action(async (models: string[], _: unknown, command: Command) => {
+      const options: CommandOptions = command.optsWithGlobals();
+      if (options.import !== undefined) await importFile(options, options.import);
+      else await bench(models, options);
+    });
+}
+
+function parseRepetitions(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= 1_000) return count;
+  throw new InvalidArgumentError('repetitions are a whole number from 1 to 1000.');
+}
+
+function parseSettle(text: string): number {
+  try {
+    return text === '0' ? 0 : parseDurationMs(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
+}
+
+async function bench(names: readonly string[], options: CommandOptions): Promise<void> {
+  if (options.rawOnly && options.servedOnly)
+    throw new GatewayError('usage', '--raw-only and --served-only exclude each other');
+  if (options.quick && options.repetitions !== undefined)
+    throw new GatewayError('usage', '--quick and --repetitions exclude each other');
+  const policy = withoutResidents(await loadPolicy(options.policy));
+  const models = chooseModels(policy, names);
+  const progress = createProgressLine(process.stderr);
+  const events = createEventBus();
+  events.subscribe((event) => {
+    if (event.kind === 'gateway.notice' && event.level !== 'info') progress.say(event.message);
+  });
+  const machine = await lockedMachine(options, policy, events);
+  const interrupt = onInterrupt(() => progress.say('stopping; finished models keep their results (again: at once)'));
+  try {
+    const before = await runBeforeStart(policy.machine, { clock: systemClock, emit: events.emit });
+    try {
+      await machine.supervisor.applyPolicy(policy);
+      const outcome = await benchModels({
+        policy,
+        models,
+        target: machine.supervisor,
+        store: machine.store,
+        clock: systemClock,
+        signal: interrupt.signal,
+        sluiceVersion: packageVersion(),
+        directory: resultDirectory(policy, options),
+        ...measuring(options),
+        onProgress: (step) => progress.show(step),
+      });
+      progress.clear();
+      report(outcome, options);
+      if (interrupt.signal.aborted) process.exitCode = 1;
+    } finally {
+      await machine.supervisor.stop(0);
+      await before.stop();
+    }
+  } finally {
+    progress.clear();
+    interrupt.forget();
+    await machine.close(0);
+  }
+}
+
+function measuring(options: CommandOptions): Pick<BenchOptions, 'repetitions' | 'settleMs' | 'sides'> {
+  return {
+    repetitions: options.quick ? REPETITIONS_QUICK : options.repetitions,
+    settleMs: options.settle,
+    sides: options.rawOnly ? 'raw' : options.servedOnly ? 'served' : 'both',
+  };
+}
+
+async function lockedMachine(options: CommandOptions, policy: Policy, events: ReturnType<typeof createEventBus>) {
+  try {
+    const given = { dataDir: options.data, clock: systemClock, events, environment: process.env };
+    return await openMachine(given, (id) => policy.models.get(id));
+  } catch (error) {
+    throw explainLock(error);
+  }
+}
+
+/** What a held lock means here: the gateway's own message would not say why it matters to a measurement. */
+function explainLock(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || error.code !== 'data_directory_locked') return error;
+  const hint = 'measuring beside a running gateway would measure its work too: stop it first';
+  return new GatewayError(error.code, `${error.message}; ${hint}`, { cause: error });
+}
+
+/** While measuring only the measured model may be loaded, and it stays until told otherwise. */
+function withoutResidents(policy: Policy): Policy {
+  const stay = { kind: 'idle', idleMs: 24 * 3_600_000 } as const;
+  const models = new Map([...policy.models].map(([id, model]) => [id, { ...model, keep: stay }] as const));
+  return { ...policy, models };
+}
+
+function chooseModels(policy: Policy, names: readonly string[]): readonly ModelId[] {
+  const models = [...policy.models.values()];
+  if (names.length === 0) return models.map((model) => model.id);
+  const chosen = names.map((name): ModelPolicy => {
+    const model = models.find((one) => one.id === name || one.aliases.includes(name));
+    if (model !== undefined) return model;
+    const known = models.map((one) => one.id).join(', ');
+    throw new GatewayError('usage', `the policy has no model "${name}"; it has ${known}`);
+  });
+  return [...new Set(chosen.map((model) => model.id))];
+}
+
+function resultDirectory(policy: Policy, options: CommandOptions): string {
+  if (options.out !== undefined) return resolve(options.out);
+  const beside = join(dirname(policy.file), 'bench-results');
+  return existsSync(beside) ? beside : resolve(options.data, 'bench-results');
+}
+
+function report({ document, file }: BenchOutcome, options: CommandOptions): void {
+  console.log(options.json ? JSON.stringify(document, null, 2) : benchTable(document));
+  console.error(`\nresults: ${file}`);
+  if (document.models.some((model) => model.outcome === 'failed' || model.outcome === 'aborted')) process.exitCode = 1;
+  if (document.models.every((model) => model.outcome === 'unavailable')) process.exitCode = 1;
+}
+
+async function importFile(options: CommandOptions, file: string): Promise<void> {
+  // The lock, not the supervisor: a running gateway would go on with figures that have just changed under it, which is
+  // allowed for results measured elsewhere, but a bench that is just storing its own run must not be met halfway.
+  const lock = await acquireDataLock(options.data);
+  const store = openStore(join(options.data, 'sluice.db'), { clock: systemClock });
+  try {
+    const { document, imported } = importBench(file, { store, machine: readMachine() });
+    if (options.json) console.log(JSON.stringify({ id: document.id, imported }, null, 2));
+    else console.log(imported ? benchTable(document) : `run ${document.id} is known here already; nothing changed`);
+  } finally {
+    store.close();
+    lock.release();
+  }
+}
+
+/** The first Ctrl-C asks the run to end; a second one ends the process, and the children with it. */
+function onInterrupt(announce: () => void): { readonly signal: AbortSignal; readonly forget: () => void } {
+  const controller = new AbortController();
+  const interrupted = () => {
+    if (controller.signal.aborted) process.exit(130);
+    announce();
+    controller.abort(new GatewayError('cancelled', 'interrupted'));
+  };
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  return {
+    signal: controller.signal,
+    forget: () => process.off('SIGINT', interrupted).off('SIGTERM', interrupted),
+  };
+}
