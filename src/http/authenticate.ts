@@ -9,14 +9,18 @@ export type Authenticate = (authorization: string | undefined, apiKey: string | 
  * Makes the check for one policy. Keys come from the environment variables that `clients[].key_env` names; a client
  * whose variable is not set cannot log in. Keys are compared as SHA-256 digests in constant time, all of them each
  * time, so that timing tells neither a key nor which client it belongs to. With no key set at all everyone is
- * anonymous (`serve` then binds to loopback only). Throws `unauthorized`.
+ * anonymous where `allowAnonymous` (loopback, or the operator's word), and refused elsewhere. Throws `unauthorized`.
  */
-export function createAuthenticate(policy: Policy, environment: NodeJS.ProcessEnv): Authenticate {
+export function createAuthenticate(
+  policy: Policy,
+  environment: NodeJS.ProcessEnv,
+  { allowAnonymous }: { readonly allowAnonymous: boolean },
+): Authenticate {
   const known = policy.clients.flatMap((client) => {
     const key = environment[client.keyEnv];
     return key === undefined || key === '' ? [] : [{ client, digest: sha256(key) }];
   });
-  if (known.length === 0) return () => undefined;
+  if (known.length === 0 && allowAnonymous) return () => undefined;
   return (authorization, apiKey) => {
     const given = apiKey ?? bearer(authorization);
     if (given === undefined) {

@@ -57,10 +57,16 @@ export function encodeActual(actual: Actual) {
       actual.promptTokens === undefined ? undefined : actual.promptTokens - (actual.cachedTokens ?? 0),
       actual.prefillMs,
     ),
-    decode_tokens_per_sec: perSec(actual.outputTokens, actual.decodeMs),
+    // The first token comes out of the prefill: its time is not in the engine's decode time.
+    decode_tokens_per_sec: perSec(
+      actual.outputTokens === undefined ? undefined : actual.outputTokens - 1,
+      actual.decodeMs,
+    ),
   };
 }
 
+function tenth(value: number): number;
+function tenth(value: number | undefined): number | undefined;
 function tenth(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.round(value * 10) / 10;
 }

@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { formatBytes, formatDurationMs } from '../core/format.ts';
+import type { encodeStatus } from '../http/status.ts';
+import { formatTable } from './format-table.ts';
+import { addClientOptions, askRunning, type ClientOptions } from './gateway-options.ts';
+import { MODEL_HEADER, modelRow } from './model-row.ts';
+
+type Status = ReturnType<typeof encodeStatus>;
+
+/** Adds `sluice status`: what a running gateway is doing. */
+export function registerStatusCommand(program: Command): void {
+  const command = program.command('status').description('show what a running gateway is doing');
+  addClientOptions(command).action(async (_: unknown, self: Command) => {
+    const options: ClientOptions = self.optsWithGlobals();
+    const status = (await askRunning(options, '/router/status')) as Status;
+    console.log(options.json === true ? JSON.stringify(status, null, 2) : describe(status));
+  });
+}
+
+function describe(status: Status): string {
+  const { memory, policy } = status;
+  const held = memory.pinned_bytes + memory.evictable_bytes;
+  const lines = [
+    `sluice ${status.version}, ${status.state} for ${formatDurationMs(status.uptime_s * 1000)}, ${status.requests_active} requests running`,
+    `policy ${policy.file} (${policy.revision})`,
+    `memory ${formatBytes(held)} of ${formatBytes(memory.budget_bytes)} held by models; gateway ${formatBytes(memory.gateway_rss_bytes)}`,
+  ];
+  if (policy.error !== null) lines.push(`the policy file as it is now is not in force:\n${policy.error}`);
+  for (const lane of status.lanes) {
+    lines.push(`lane ${lane.device}: ${lane.running.length} of ${lane.lanes} running, ${lane.waiting.length} waiting`);
+  }
+  return [...lines, '', ...formatTable(MODEL_HEADER, status.models.map(modelRow))].join('\n');
+}
