@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { policyJsonSchema } from '../../src/policy/json-schema.ts';
 
 type Schema = {
@@ -37,6 +39,14 @@ describe('policyJsonSchema', () => {
   it('asks for texts with units, not for what they are read into', () => {
     expect(keys.find(({ path }) => path === '.gateway.heartbeat')?.schema).toMatchObject({ type: 'string' });
     expect(keys.find(({ path }) => path === '.models[].settings.cache_ram')?.schema).toMatchObject({ type: 'string' });
+  });
+
+  it('accepts the shipped file as an editor reads it, and refuses a wrong key or a missing unit', async () => {
+    const editor = z.fromJSONSchema(policyJsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);
+    const shipped = parse(await readFile('routing-policy.yaml', 'utf8'));
+    expect(editor.safeParse(shipped).success).toBe(true);
+    expect(editor.safeParse({ ...shipped, gatway: {} }).success).toBe(false);
+    expect(editor.safeParse({ ...shipped, gateway: { heartbeat: 15 } }).success).toBe(false);
   });
 
   it('has no key that docs/policy.md does not explain', async () => {
