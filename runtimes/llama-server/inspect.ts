@@ -90,7 +90,7 @@ const KV_TYPES: readonly string[] = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0
 
 /**
  * Facts of a model with its settings. Memory = weights + KV cache of the whole context + prompt cache in RAM at its cap +
- * compute buffer (logits of one micro-batch: ubatch × vocabulary × 4 bytes, with the largest vocabulary in use) +
+ * compute buffer (logits of one micro-batch: ubatch × largest possible vocabulary × 4 bytes) +
  * the program. An upper bound on purpose: it decides what is tried at all until a peak has been measured.
  */
 export function factsOf(model: ModelPolicy, metadata: GgufMetadata, weightsBytes: number): ModelFacts {
@@ -98,7 +98,9 @@ export function factsOf(model: ModelPolicy, metadata: GgufMetadata, weightsBytes
   const trained = metadata.contextLength > 0 ? metadata.contextLength : undefined;
   const total = settings.context ?? trained ?? 4096;
   const perToken = kvBytesPerToken(metadata, kvType(settings.cacheTypeK), kvType(settings.cacheTypeV));
-  const computeBytes = (settings.ubatch ?? DEFAULT_UBATCH) * VOCABULARY_MAX * 4;
+  // The embedding table alone has vocabulary × embedding length weights, so a small model cannot have a large one.
+  const vocabulary = Math.min(VOCABULARY_MAX, metadata.parameterCount / Math.max(1, metadata.embeddingLength));
+  const computeBytes = (settings.ubatch ?? DEFAULT_UBATCH) * vocabulary * 4;
   const cacheRamBytes = settings.cacheRamBytes ?? DEFAULT_CACHE_RAM_BYTES;
   return {
     weightsBytes,

@@ -221,7 +221,9 @@ export class Child {
       const explained = spec.adapter.explainExit?.(this.#deps.log.lines().slice(-40));
       const reason = explained === undefined ? `its last line: ${this.#lastLine()}` : explained.reason;
       const loading = this.#state.kind === 'loading';
-      const message = `${describeExit(status)} ${loading ? 'before it was ready' : `while ${this.#state.kind}`}; ${reason}`;
+      const when = loading ? 'before it was ready' : `while ${this.#state.kind}`;
+      // One that was asked to go has nothing to explain.
+      const message = this.#stopping ? describeExit(status) : `${describeExit(status)} ${when}; ${reason}`;
       this.#onExit(incarnation, message, loading && explained?.permanent === true);
       const error = this.#startError(message);
       abort.abort(error);

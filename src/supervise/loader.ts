@@ -37,22 +37,26 @@ export interface Loader {
  */
 export function createLoader(deps: LoaderDeps): Loader {
   let dirty = false;
-  let running: Promise<void> | undefined;
+  let working = false;
+  let finished: Promise<void> = Promise.resolve();
 
   const run = async () => {
     while (dirty) {
       dirty = false;
       await round(deps);
     }
-    running = undefined;
+    working = false;
     deps.onSettled();
   };
   return {
     kick: () => {
       dirty = true;
-      running ??= run();
+      if (working) return;
+      // Set before the work begins: starting a child changes its state, and that kicks again from inside.
+      working = true;
+      finished = run();
     },
-    idle: () => running ?? Promise.resolve(),
+    idle: () => finished,
   };
 }
 
