@@ -31,6 +31,7 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
     snapshot,
     policy,
     output: guessOutput(workload, snapshot, classPolicy),
+    queues: new Map(),
     pinned,
   };
   const assessments: Assessment[] = [];

@@ -3,7 +3,7 @@ import { formatBytes, formatDurationMs } from '../core/format.ts';
 import type { Capabilities, ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
 import { assessMemory } from './memory.ts';
-import { type OutputGuess, predict } from './predict.ts';
+import { lookAtQueue, type OutputGuess, predict, type QueueOutlook } from './predict.ts';
 
 /**
  * Hard obstacles in the order they are looked at. Nothing relaxes them. A refusal speaks of the candidate that got
@@ -35,6 +35,8 @@ export type Circumstances = {
   readonly snapshot: Snapshot;
   readonly policy: Policy;
   readonly output: OutputGuess;
+  /** Each device's queue, filled as the first of its models is looked at. */
+  readonly queues: Map<string, QueueOutlook | undefined>;
   /** Pinned by the client: quality and class membership are the client's choice. */
   readonly pinned: boolean;
 };
@@ -43,12 +45,13 @@ export type Circumstances = {
 export function assess(model: ModelPolicy, circumstances: Circumstances): Assessment {
   const { workload, snapshot, policy, output, pinned } = circumstances;
   const device = policy.runtimes.get(model.runtime)?.device ?? '';
-  const lane = snapshot.lanes.get(device);
+  const queue = queueOf(device, circumstances);
+  const lane = queue?.lane;
   const view = snapshot.models.get(model.id);
   if (view === undefined) return unseen(model, device, lane);
   const memory = assessMemory(model.id, view, snapshot);
   const memoryWaitMs = memory.kind === 'waits' ? memory.waitMs : 0;
-  const predicted = predict(workload, output, { model, view, lane, memoryWaitMs }, snapshot.nowMs);
+  const predicted = predict(workload, output, { model, view, queue, memoryWaitMs }, snapshot.nowMs);
   const contextTokens = view.facts?.contextTokens ?? model.settings.context;
   const blocked =
     availabilityObstacle(model, view) ??
@@ -65,6 +68,14 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
     if (strain > 1) pushStrains(misses, predicted, workload.slo, contextTokens);
   }
   return { model, device, lane, predicted, blocked, misses, meetsQuality, strain, contextTokens };
+}
+
+function queueOf(device: string, { queues, workload, snapshot }: Circumstances): QueueOutlook | undefined {
+  if (queues.has(device)) return queues.get(device);
+  const lane = snapshot.lanes.get(device);
+  const queue = lane === undefined ? undefined : lookAtQueue(lane, workload, snapshot.nowMs);
+  queues.set(device, queue);
+  return queue;
 }
 
 /** `e2e 121 s > 45 s`: a figure against its bound; in ms where rounding would make the two look equal. */

@@ -1,5 +1,5 @@
 import type { LaneEntry, LaneView } from '../core/snapshot.ts';
-import { compareEntries } from './queue-order.ts';
+import { compareEntries, type QueuedEntry } from './queue-order.ts';
 
 /** A lane that overran its prediction still counts as busy for this long: it is not free until it says so. */
 const OVERRUN_MS_MIN = 250;
@@ -9,7 +9,7 @@ const OVERRUN_MS_MIN = 250;
  * newcomer, each on the server that is free first (list scheduling over `lane.lanes` servers). 0 when one is free now;
  * Infinity for a device without lanes.
  */
-export function laneWaitMs(lane: LaneView, newcomer: LaneEntry, nowMs: number): number {
+export function laneWaitMs(lane: LaneView, newcomer: QueuedEntry, nowMs: number): number {
   if (lane.waiting.length === 0 && lane.running.length < lane.lanes) return 0;
   return waitOverServers(lane.lanes, lane.running, aheadOf(lane.waiting, newcomer, nowMs));
 }
@@ -18,19 +18,24 @@ export function laneWaitMs(lane: LaneView, newcomer: LaneEntry, nowMs: number): 
  * Predicted time until the newcomer's own model has a slot, ms: {@link laneWaitMs} over the entries of this model alone,
  * with the child's slots as servers. With two lanes on a device a busy child can be the narrower place.
  */
-export function modelWaitMs(lane: LaneView, newcomer: LaneEntry, parallel: number, nowMs: number): number {
+export function modelWaitMs(
+  lane: LaneView,
+  newcomer: QueuedEntry & Pick<LaneEntry, 'model'>,
+  parallel: number,
+  nowMs: number,
+): number {
   const { model } = newcomer;
-  if (lane.running.length === 0 && lane.waiting.length === 0) return 0;
-  const running = lane.running.filter((entry) => entry.model === model);
-  const waiting = lane.waiting.filter((entry) => entry.model === model);
+  const ofModel = (entry: LaneEntry) => entry.model === model;
+  if (!lane.running.some(ofModel) && !lane.waiting.some(ofModel)) return 0;
+  const running = lane.running.filter(ofModel);
+  const waiting = lane.waiting.filter(ofModel);
   if (waiting.length === 0 && running.length < parallel) return 0;
   return waitOverServers(parallel, running, aheadOf(waiting, newcomer, nowMs));
 }
 
-function aheadOf(waiting: readonly LaneEntry[], newcomer: LaneEntry, nowMs: number): readonly LaneEntry[] {
-  // Equal rank goes to whoever came first, and everybody in the queue did.
-  const ahead = waiting.filter((entry) => compareEntries(entry, newcomer, nowMs) <= 0);
-  return ahead.sort((a, b) => compareEntries(a, b, nowMs));
+// The view holds its entries in queue order. Equal rank goes to whoever came first, and everybody in the queue did.
+function aheadOf(waiting: readonly LaneEntry[], newcomer: QueuedEntry, nowMs: number): readonly LaneEntry[] {
+  return waiting.length === 0 ? waiting : waiting.filter((entry) => compareEntries(entry, newcomer, nowMs) <= 0);
 }
 
 function waitOverServers(servers: number, running: readonly LaneEntry[], ahead: readonly LaneEntry[]): number {
@@ -51,6 +56,6 @@ function waitOverServers(servers: number, running: readonly LaneEntry[], ahead: 
  * What to tell a client that was turned away, ms: the predicted wait of one more request of its kind, at least 1 s so
  * that `retry-after` never says 0, at most one hour.
  */
-export function retryAfterMs(lane: LaneView, newcomer: LaneEntry, nowMs: number): number {
+export function retryAfterMs(lane: LaneView, newcomer: QueuedEntry, nowMs: number): number {
   return Math.min(3_600_000, Math.max(1000, laneWaitMs(lane, newcomer, nowMs)));
 }

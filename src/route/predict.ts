@@ -1,9 +1,10 @@
 import type { Prediction, Workload } from '../core/decision.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import { type Provenance, provenanceRank } from '../core/profile.ts';
-import type { LaneEntry, LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
+import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
 import { type CompleteProfile, completeProfile } from './estimate.ts';
 import { laneWaitMs, modelWaitMs } from './lane-wait.ts';
+import type { QueuedEntry } from './queue-order.ts';
 
 /** How many tokens the answer is expected to have, the same for every candidate. */
 export type OutputGuess = { readonly tokens: number; readonly basis: string };
@@ -31,11 +32,29 @@ export function guessOutput(workload: Workload, snapshot: Snapshot, prior: Outpu
 /** The part of a class's policy that speaks of output length. */
 export type OutputPrior = { readonly quantile: number; readonly outputTokens: number };
 
+/** A device's queue as one newcomer sees it, the same for all models of the device. */
+export type QueueOutlook = {
+  readonly lane: LaneView;
+  readonly newcomer: QueuedEntry;
+  /** {@link laneWaitMs} of the newcomer. */
+  readonly waitMs: number;
+};
+
+/** Looks at a device's queue once for all its models. */
+export function lookAtQueue(lane: LaneView, workload: Workload, nowMs: number): QueueOutlook {
+  const newcomer = {
+    class: workload.class,
+    arrivedMs: nowMs,
+    deadlineMs: workload.slo.e2eMs === undefined ? Number.POSITIVE_INFINITY : nowMs + workload.slo.e2eMs,
+  };
+  return { lane, newcomer, waitMs: laneWaitMs(lane, newcomer, nowMs) };
+}
+
 /** One model in one snapshot. */
 export type PredictionSubject = {
   readonly model: ModelPolicy;
   readonly view: ModelView;
-  readonly lane: LaneView | undefined;
+  readonly queue: QueueOutlook | undefined;
   /** Time until memory for a load is free, ms; 0 where nothing must be waited for. */
   readonly memoryWaitMs: number;
 };
@@ -61,7 +80,7 @@ export function predict(
   const { model, view } = subject;
   const profile = completeProfile(view.profile, view.facts, model.id);
   const prompt = promptTokens(workload, profile);
-  const waitMs = Math.max(subject.memoryWaitMs, queueWaitMs(workload, subject, nowMs));
+  const waitMs = Math.max(subject.memoryWaitMs, queueWaitMs(subject, nowMs));
   const loadMs = loadAheadMs(view, profile);
   const prefillMs = (profile.prefillFixedMs?.value ?? 0) + (prompt.tokens / profile.prefillTokensPerSec.value) * 1000;
   const decodeMs = (output.tokens / profile.decodeTokensPerSec.value) * 1000;
@@ -104,21 +123,10 @@ const RATIO_BASIS: Readonly<Record<Provenance, string>> = {
 };
 const DEFAULT_RATIO_BASIS = `${CHARS_PER_TOKEN} chars per token, default`;
 
-function queueWaitMs(workload: Workload, { model, view, lane }: PredictionSubject, nowMs: number): number {
-  if (lane === undefined) return view.slotWaitMs;
-  if (lane.running.length === 0 && lane.waiting.length === 0) return lane.lanes > 0 ? view.slotWaitMs : Infinity;
-  const newcomer: LaneEntry = {
-    class: workload.class,
-    model: model.id,
-    arrivedMs: nowMs,
-    deadlineMs: workload.slo.e2eMs === undefined ? Number.POSITIVE_INFINITY : nowMs + workload.slo.e2eMs,
-    remainingMs: 0,
-  };
-  return Math.max(
-    view.slotWaitMs,
-    laneWaitMs(lane, newcomer, nowMs),
-    modelWaitMs(lane, newcomer, Math.max(1, view.parallel), nowMs),
-  );
+function queueWaitMs({ model, view, queue }: PredictionSubject, nowMs: number): number {
+  if (queue === undefined) return view.slotWaitMs;
+  const slotsMs = modelWaitMs(queue.lane, { ...queue.newcomer, model: model.id }, Math.max(1, view.parallel), nowMs);
+  return Math.max(view.slotWaitMs, queue.waitMs, slotsMs);
 }
 
 function loadAheadMs(view: ModelView, profile: CompleteProfile): number {

@@ -11,12 +11,15 @@ const BUDGET_WITHOUT_DEADLINE_MS = 3_600_000;
 /** A deadline in the past or the next moment must not promote at once: no budget counts as less than this. */
 const BUDGET_MS_MIN = 1000;
 
+/** What the order looks at: not whose work it is, nor how long it takes. */
+export type QueuedEntry = Pick<LaneEntry, 'class' | 'arrivedMs' | 'deadlineMs'>;
+
 /**
  * Order of a lane's queue, negative when `a` goes first: class priority route > interactive > quality > batch, raised
  * by age; then the earliest deadline; then the earlier arrival. A total order at any one moment, and it changes with
  * `nowMs`, so a sorted queue is sorted only for the moment it was sorted in.
  */
-export function compareEntries(a: LaneEntry, b: LaneEntry, nowMs: number): number {
+export function compareEntries(a: QueuedEntry, b: QueuedEntry, nowMs: number): number {
   const promotionsA = promotions(a, nowMs);
   const promotionsB = promotions(b, nowMs);
   const byClass = effectivePriority(a, promotionsA) - effectivePriority(b, promotionsB);
@@ -27,23 +30,23 @@ export function compareEntries(a: LaneEntry, b: LaneEntry, nowMs: number): numbe
   return a.arrivedMs - b.arrivedMs;
 }
 
-function promotions(entry: LaneEntry, nowMs: number): number {
+function promotions(entry: QueuedEntry, nowMs: number): number {
   const waitedMs = nowMs - entry.arrivedMs;
   const stepMs = BUDGETS_PER_PROMOTION * budgetMs(entry);
   return waitedMs < stepMs ? 0 : Math.floor(waitedMs / stepMs);
 }
 
-const effectivePriority = (entry: LaneEntry, promoted: number): number =>
+const effectivePriority = (entry: QueuedEntry, promoted: number): number =>
   Math.max(0, classPriority(entry.class) - promoted);
 
 // Once promoted, an entry without a deadline is given the one its budget implies; otherwise it would lose against every
 // newcomer of the class it rose to, for ever.
-const effectiveDeadlineMs = (entry: LaneEntry, promoted: number): number =>
+const effectiveDeadlineMs = (entry: QueuedEntry, promoted: number): number =>
   promoted > 0 && entry.deadlineMs === Number.POSITIVE_INFINITY
     ? entry.arrivedMs + BUDGET_WITHOUT_DEADLINE_MS
     : entry.deadlineMs;
 
-function budgetMs(entry: LaneEntry): number {
+function budgetMs(entry: QueuedEntry): number {
   if (entry.deadlineMs === Number.POSITIVE_INFINITY) return BUDGET_WITHOUT_DEADLINE_MS;
   return Math.max(BUDGET_MS_MIN, entry.deadlineMs - entry.arrivedMs);
 }

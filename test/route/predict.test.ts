@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Workload } from '../../src/core/decision.ts';
 import type { ModelView, Residency } from '../../src/core/snapshot.ts';
-import { guessOutput, predict } from '../../src/route/predict.ts';
+import { guessOutput, lookAtQueue, predict } from '../../src/route/predict.ts';
 import { laneEntry, laneView, measured, modelPolicy, modelView, NOW_MS, snapshotOf, workload } from './small-policy.ts';
 
 const model = modelPolicy('a');
@@ -13,7 +13,12 @@ const predicted = (given: Partial<ModelView> = {}, asked: Partial<Workload> = {}
   predict(
     workload(asked),
     output,
-    { model, view: modelView({ profile: rates, ...given }), lane: on, memoryWaitMs },
+    {
+      model,
+      view: modelView({ profile: rates, ...given }),
+      queue: lookAtQueue(on, workload(asked), NOW_MS),
+      memoryWaitMs,
+    },
     NOW_MS,
   );
 
