@@ -121,17 +121,21 @@ static bool headerIs(const char *head, const char *name, const char **value) {
   return false;
 }
 
-/* Collects bytes up to and with `end`; returns how many it took, and sets *whole when the end was seen. */
+/* Collects bytes up to and with `end` ("\r\n" or "\r\n\r\n"), byte by byte after each '\n'; returns how many it took. */
 static size_t collect(Connection *c, const char *bytes, size_t length, const char *end, bool *whole) {
-  size_t endLength = strlen(end), before = c->lineLength;
-  size_t room = HEAD_BYTES_MAX - 1 - before, n = length < room ? length : room;
-  memcpy(c->line + before, bytes, n);
-  size_t from = before > endLength ? before - endLength : 0;
-  char *at = memmem(c->line + from, before + n - from, end, endLength);
-  *whole = at != NULL;
-  c->lineLength = at ? (size_t)(at - c->line) + endLength : before + n;
+  size_t endLength = strlen(end), taken = 0;
+  while (taken < length && c->lineLength < HEAD_BYTES_MAX - 1) {
+    const char *newline = memchr(bytes + taken, '\n', length - taken);
+    size_t n = newline ? (size_t)(newline + 1 - bytes) - taken : length - taken;
+    if (n > HEAD_BYTES_MAX - 1 - c->lineLength) n = HEAD_BYTES_MAX - 1 - c->lineLength;
+    memcpy(c->line + c->lineLength, bytes + taken, n);
+    c->lineLength += n;
+    taken += n;
+    *whole = c->lineLength >= endLength && memcmp(c->line + c->lineLength - endLength, end, endLength) == 0;
+    if (*whole) break;
+  }
   c->line[c->lineLength] = 0;
-  return c->lineLength - before;
+  return taken;
 }
 
 /* False when the head makes no sense. */

@@ -7,8 +7,10 @@
  *   POST /v1/chat/completions   whole body, or SSE: role chunk, 64 content chunks, finish chunk with timings, [DONE]
  *   GET  /health /props /slots /metrics /v1/models      POST /tokenize
  *
- * Each SSE event is its own write() and its own HTTP chunk, as the real server sends them. There is no delay between
- * tokens unless UPSTREAM_TOKEN_DELAY_US is set. `max_tokens` in the request shortens a reply and never lengthens it.
+ * Each SSE event is its own HTTP chunk and its own write(), as the real server sends them. 67 writes cost more than the
+ * rest of the stream together, so a request with `"user":"one-write"` gets the same bytes in one write: that shows what
+ * a gateway costs when the upstream is no limit. (A body field, because every gateway passes `user` on.) There is no
+ * delay between tokens unless UPSTREAM_TOKEN_DELAY_US is set. `max_tokens` shortens a reply and never lengthens it.
  * The figures in `timings` are constants: nothing is computed here, and a gateway may only copy them.
  */
 #define _GNU_SOURCE
@@ -39,7 +41,7 @@ typedef struct {
   size_t outSent;
   int tokensLeft; /* > 0 while a delayed stream is running */
   int tokensAsked;
-  bool includeUsage, closing;
+  bool includeUsage, oneWrite, closing;
   long long nextTokenUs;
 } Connection;
 
@@ -94,7 +96,7 @@ static void watch(Connection *c, uint32_t events) {
 /* Sends now if nothing waits before it; what the socket refuses is kept until EPOLLOUT. */
 static void sendBytes(Connection *c, const char *bytes, size_t length) {
   if (c->closing) return;
-  if (c->out.length == c->outSent) {
+  if (c->out.length == c->outSent && !c->oneWrite) {
     ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
     if (sent == (ssize_t)length) return;
     if (sent < 0 && errno != EAGAIN) {
@@ -104,7 +106,7 @@ static void sendBytes(Connection *c, const char *bytes, size_t length) {
     if (sent > 0) bytes += sent, length -= sent;
   }
   append(&c->out, bytes, length);
-  watch(c, EPOLLIN | EPOLLOUT);
+  if (!c->oneWrite) watch(c, EPOLLIN | EPOLLOUT);
 }
 
 static void flushWaiting(Connection *c) {
@@ -114,9 +116,9 @@ static void flushWaiting(Connection *c) {
     return;
   }
   c->outSent += sent;
-  if (c->outSent < c->out.length) return;
-  c->out.length = c->outSent = 0;
-  watch(c, EPOLLIN);
+  bool more = c->outSent < c->out.length;
+  if (!more) c->out.length = c->outSent = 0;
+  watch(c, more ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void sendWhole(Connection *c, const char *status, const char *type, const char *body) {
@@ -179,6 +181,7 @@ static void startStream(Connection *c) {
   const char *head = "HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\n"
                      "Transfer-Encoding: chunked\r\n\r\n";
   char event[1024];
+  c->oneWrite = c->oneWrite && tokenDelayUs == 0;
   sendBytes(c, head, strlen(head));
   snprintf(event, sizeof event,
            "{\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}],%s}", tail);
@@ -191,6 +194,8 @@ static void startStream(Connection *c) {
   }
   for (int i = 1; i <= c->tokensAsked; i++) sendToken(c, i, tail);
   sendStreamEnd(c, tail);
+  c->oneWrite = false;
+  if (c->out.length > c->outSent) flushWaiting(c);
 }
 
 static void sendCompletion(Connection *c) {
@@ -209,12 +214,16 @@ static void sendCompletion(Connection *c) {
 
 /* Value text after `"name":` at any depth: enough for bodies this program is sent, and no JSON parser in the profile. */
 static const char *member(const Request *request, const char *name) {
-  const char *end = request->body + request->bodyLength;
-  const char *at = memmem(request->body, request->bodyLength, name, strlen(name));
-  if (!at) return NULL;
-  at += strlen(name);
-  while (at < end && (*at == ' ' || *at == ':')) at++;
-  return at < end ? at : NULL;
+  const char *at = request->body, *end = request->body + request->bodyLength;
+  while ((at = memmem(at, end - at, name, strlen(name)))) {
+    at += strlen(name);
+    const char *value = at;
+    while (value < end && *value == ' ') value++;
+    if (value == end || *value++ != ':') continue; /* a string value of that spelling, as in "role":"user" */
+    while (value < end && *value == ' ') value++;
+    return value < end ? value : NULL;
+  }
+  return NULL;
 }
 
 static bool memberIsTrue(const Request *request, const char *name) {
@@ -227,8 +236,13 @@ static void chat(Connection *c, const Request *request) {
   int asked = most ? atoi(most) : TOKENS;
   c->tokensAsked = asked > 0 && asked < TOKENS ? asked : TOKENS;
   c->includeUsage = memberIsTrue(request, "\"include_usage\"");
+  const char *user = member(request, "\"user\"");
+  c->oneWrite = user && strncmp(user, "\"one-write\"", 11) == 0;
   if (memberIsTrue(request, "\"stream\"")) startStream(c);
-  else sendCompletion(c);
+  else {
+    c->oneWrite = false;
+    sendCompletion(c);
+  }
 }
 
 static void tokenize(Connection *c, const Request *request) {
