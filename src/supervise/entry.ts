@@ -6,7 +6,7 @@ import type { Inspection } from '../core/runtime.ts';
 import type { Residency } from '../core/snapshot.ts';
 import type { Child, ChildSpec } from './child.ts';
 import type { ChildLog } from './child-log.ts';
-import { holdsProcess, runningIn } from './child-machine.ts';
+import { type ChildState, holdsProcess, runningIn } from './child-machine.ts';
 import type { SupervisedModel } from './supervisor-types.ts';
 import type { Waiter } from './waiters.ts';
 
@@ -38,6 +38,8 @@ export type Entry = {
   cancelIdle: CancelTimer | undefined;
   rssBytes: number | undefined;
   view: SupervisedModel;
+  /** State of the child when the record was made. */
+  viewedState: ChildState | undefined;
 };
 
 /** Measured figures of a model, from whoever keeps profiles. */
@@ -88,6 +90,7 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
   const { child, inspection } = entry;
   const { incarnation } = child;
   const need = memoryNeed(entry, measured);
+  entry.viewedState = child.state;
   entry.view = {
     availability: inspection.availability,
     facts: inspection.facts,
@@ -107,10 +110,15 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
   return entry.view;
 }
 
-/** True where the record holds a time that runs: how long until loaded, or until the next try. */
-export function isTimeDependent(entry: Entry): boolean {
-  const { kind } = entry.child.state;
-  return kind === 'starting' || kind === 'loading' || kind === 'backoff';
+/**
+ * True where the record is out of date: the child has moved on (a listener to its event looks before the supervisor
+ * has), or the record holds a time that runs: how long until loaded, or until the next try.
+ */
+export function isOutdated(entry: Entry): boolean {
+  const { state } = entry.child;
+  return (
+    entry.viewedState !== state || state.kind === 'starting' || state.kind === 'loading' || state.kind === 'backoff'
+  );
 }
 
 const STOPPED: Residency = { kind: 'stopped' };

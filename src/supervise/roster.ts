@@ -3,7 +3,7 @@ import type { EmitEvent } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
 import { Child } from './child.ts';
 import { openChildLog } from './child-log.ts';
-import { type Entry, isTimeDependent, type MeasuredFigures, memoryHeld, refreshView } from './entry.ts';
+import { type Entry, isOutdated, type MeasuredFigures, memoryHeld, refreshView } from './entry.ts';
 import type { Inspected } from './inspect-models.ts';
 import type { Reaper } from './reaper.ts';
 import type { SupervisedModel } from './supervisor-types.ts';
@@ -80,7 +80,7 @@ export function createRoster(deps: RosterDeps): Roster {
     forget: (entry) => leaving.delete(entry),
     refresh,
     views: () => {
-      for (const entry of entries.values()) if (isTimeDependent(entry)) refresh(entry);
+      for (const entry of entries.values()) if (isOutdated(entry)) refresh(entry);
       return views;
     },
     held: () => {
@@ -114,6 +114,7 @@ function createEntry(id: ModelId, found: Inspected, deps: RosterDeps): Entry {
     rssBytes: undefined,
     // The record is made from the entry, so the entry has to exist first; `update` fills it at once.
     view: undefined as unknown as SupervisedModel,
+    viewedState: undefined,
   };
   return entry;
 }
