@@ -57,20 +57,26 @@ async function benchmark(run: Run): Promise<number> {
   requireBuild(run);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-gateway-'));
   const children = createChildren(folder, systemClock);
-  const cleanUp = async () => {
-    await children.stopAll();
-    await rm(folder, { recursive: true, force: true });
+  const interruption = new AbortController();
+  const interrupt = () => {
+    interruption.abort();
+    void children.stopAll(); // whoever waits for one of them then fails, and the way out is the same for all
   };
-  const onSignal = () => void cleanUp().finally(() => process.exit(130));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  // `on`, not `once`: execa's own listener ends the process at once when it finds no other one left.
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   try {
-    const bench = { folder, children, programs: await compilePrograms(folder), clock: systemClock };
+    const programs = await compilePrograms(folder);
+    const bench = { folder, children, programs, clock: systemClock, signal: interruption.signal };
     const measured = await measureAll(bench, run);
     const result = await describeRun({ ...run, rows: summarize(measured), measured }, systemClock);
     await publish(result, run);
     return result.rows.some(({ verdict }) => verdict === 'misses') ? 1 : 0;
+  } catch (thrown) {
+    if (interruption.signal.aborted) return 130;
+    throw thrown;
   } finally {
-    await cleanUp();
+    await children.stopAll();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -113,8 +119,7 @@ async function measureLoad(bench: Bench, run: Run): Promise<readonly Sample[]> {
   if (measurements.length === 0) return [];
   const targets = await startTargets(bench, run.targets);
   const { rounds, quick } = run;
-  const { folder, programs } = bench;
-  return runRounds({ program: programs.load, folder, targets, measurements, rounds, quick, onProgress: progress });
+  return runRounds({ bench, targets, measurements, rounds, quick, onProgress: progress });
 }
 
 async function startTargets(bench: Bench, names: readonly TargetName[]): Promise<readonly Target[]> {

@@ -22,7 +22,7 @@ export async function measureMemory(bench: Bench, quick: boolean): Promise<Memor
   const points: { requests: number; residentMb: number }[] = [];
   for (let requests = STEP; requests <= (quick ? 2 : 6) * STEP; requests += STEP) {
     for (const bodyFile of files) {
-      await runLoad(bench.programs.load, target, { connections: 16, requests: STEP / 2, warmup: 0, bodyFile });
+      await runLoad(bench, target, { connections: 16, requests: STEP / 2, warmup: 0, bodyFile });
     }
     points.push({ requests, residentMb: residentBytes(target.pid) / 1e6 });
   }

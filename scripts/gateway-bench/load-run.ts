@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import { GatewayError } from '../../src/core/errors.ts';
 import { cpuUs } from './process-figures.ts';
-import type { Target } from './targets.ts';
+import type { Bench, Target } from './targets.ts';
 
 /** What one run of the load generator found. */
 export type LoadFigures = {
@@ -21,7 +21,7 @@ export type LoadPlan = {
 };
 
 /** Runs the C load generator on a target. Throws `runtime_failed` when any reply was not a whole 200. */
-export async function runLoad(program: string, target: Target, plan: LoadPlan): Promise<LoadFigures> {
+export async function runLoad({ programs, signal }: Bench, target: Target, plan: LoadPlan): Promise<LoadFigures> {
   const flags = {
     port: target.port,
     connections: plan.connections,
@@ -32,7 +32,7 @@ export async function runLoad(program: string, target: Target, plan: LoadPlan): 
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
   for (const [name, value] of Object.entries(target.headers)) args.push('--header', `${name}: ${value}`);
   const cpuBeforeUs = cpuUs(target.pid);
-  const result = await execa(program, args, { reject: false });
+  const result = await execa(programs.load, args, { reject: false, cancelSignal: signal });
   const cpuUsed = cpuUs(target.pid) - cpuBeforeUs;
   if (result.failed) {
     const words = result.stdout === '' ? result.stderr : result.stdout;

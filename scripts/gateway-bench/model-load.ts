@@ -52,7 +52,7 @@ async function startColdGateway(bench: Bench) {
   const file = join(folder, `${MODEL}.gguf`);
   await writeTier(MODEL, file);
   const policyFile = join(folder, 'policy.yaml');
-  await writeFile(policyFile, loadPolicy(await findLlamaServer(), file));
+  await writeFile(policyFile, loadPolicy(await findLlamaServer(bench), file));
   return serveGateway(bench, { name: 'load-gateway', policyFile, dataDir: join(folder, 'data') });
 }
 
@@ -66,9 +66,9 @@ const loadPolicy = (binary: string, file: string): string =>
     clients: [{ name: 'bench', key_env: KEY_ENV }],
   });
 
-async function findLlamaServer(): Promise<string> {
+async function findLlamaServer({ signal }: Bench): Promise<string> {
   const script = join(packageRoot(), 'scripts/install-llama-cpp');
-  const found = await execa(script, ['--json'], { reject: false });
+  const found = await execa(script, ['--json'], { reject: false, cancelSignal: signal });
   if (found.failed) throw new GatewayError('runtime_missing', `scripts/install-llama-cpp failed: ${found.stderr}`);
   return (JSON.parse(found.stdout) as { readonly server: string }).server;
 }

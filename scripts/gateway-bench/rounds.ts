@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { MeasurementName, TargetName } from './arguments.ts';
 import { chatBody } from './check-target.ts';
 import { type LoadPlan, runLoad } from './load-run.ts';
-import type { Target } from './targets.ts';
+import type { Bench, Target } from './targets.ts';
 
 /** Measurements made by the load generator on every target. */
 export const LOAD_MEASUREMENTS = ['latency', 'throughput', 'streams', 'streams-per-token'] as const;
@@ -32,8 +32,7 @@ const REQUESTS: Readonly<Record<LoadMeasurement, Readonly<Record<TargetName, num
 
 /** What the rounds need. */
 export type RoundsPlan = {
-  readonly program: string;
-  readonly folder: string;
+  readonly bench: Bench;
   readonly targets: readonly Target[];
   readonly measurements: readonly LoadMeasurement[];
   readonly rounds: number;
@@ -47,7 +46,7 @@ export type RoundsPlan = {
  */
 export async function runRounds(plan: RoundsPlan): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
-  const bodies = await writeBodies(plan.folder);
+  const bodies = await writeBodies(plan.bench.folder);
   const run = (measurement: LoadMeasurement, target: Target, share: number) => {
     const requests = Math.ceil((REQUESTS[measurement][target.name] * share) / (plan.quick ? 5 : 1));
     const load: LoadPlan = {
@@ -56,7 +55,7 @@ export async function runRounds(plan: RoundsPlan): Promise<readonly Sample[]> {
       warmup: Math.ceil(requests / 20),
       bodyFile: bodies[measurement],
     };
-    return runLoad(plan.program, target, load);
+    return runLoad(plan.bench, target, load);
   };
   for (const measurement of plan.measurements) {
     // Not counted: the first thousands of requests run while V8 still compiles what they need.

@@ -25,6 +25,8 @@ export type Bench = {
   readonly children: Children;
   readonly programs: Programs;
   readonly clock: Clock;
+  /** Aborts on Ctrl-C; every program that is run to its end takes it. */
+  readonly signal: AbortSignal;
 };
 
 /** A started gateway with the time it took. */
@@ -57,7 +59,7 @@ export async function startRelay({ children, clock }: Bench, upstream: Target): 
 }
 
 /** Fetches the npm package into a folder of the run and starts it with the upstream as its custom host. */
-export async function startPortkey({ folder, children, clock }: Bench, upstream: Target): Promise<Target> {
+export async function startPortkey({ folder, children, clock, signal }: Bench, upstream: Target): Promise<Target> {
   const home = join(folder, 'portkey');
   await mkdir(home);
   const manifest = {
@@ -69,6 +71,7 @@ export async function startPortkey({ folder, children, clock }: Bench, upstream:
   const npm = await execa('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: home,
     reject: false,
+    cancelSignal: signal,
   });
   if (npm.failed) {
     const remedy = 'check the network, or leave it out with --targets direct,relay,gateway';
