@@ -6,7 +6,7 @@ import { modelKey } from '../store/model-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { BenchProgress, BenchTarget, BenchView } from './bench-target.ts';
 import { figuresOf } from './figures.ts';
-import { cpusUsed, readMachine, readMachineState } from './fingerprint.ts';
+import { cpusUsed, readMachine, readMachineState, stateWarnings } from './fingerprint.ts';
 import { hashFile } from './hash-file.ts';
 import { benchProgram, measureRaw } from './measure-raw.ts';
 import { measureServed, servedSteps } from './measure-served.ts';
@@ -128,7 +128,7 @@ async function benchModel(run: Run, id: ModelId, meter: ProgressMeter): Promise<
     rawCommand: measured.rawCommand,
     start,
     end,
-    warnings: measured.warnings,
+    warnings: [...measured.warnings, ...stateWarnings(start, end)],
     series,
     figures,
   };

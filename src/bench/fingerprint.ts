@@ -56,6 +56,26 @@ export function readMachineState(atMs: number, sysroot = '/'): MachineState {
   });
 }
 
+/** What the state of a machine at both ends of a measurement says about the figures in between, for people. */
+export function stateWarnings(start: MachineState, end: MachineState): readonly string[] {
+  return start.frequencies.flatMap((before, index) => {
+    const after = end.frequencies[index];
+    const cpus = `CPUs ${before.cpus}`;
+    const governor = before.governor;
+    return [
+      ...(governor === undefined || governor === 'performance'
+        ? []
+        : [
+            `${cpus} run under the ${governor} governor, so their clock moves with the load; performance repeats better`,
+          ]),
+      // Thermal throttling lowers the upper bound; the current clock alone may just be idling.
+      ...(after?.maxKhz !== undefined && before.maxKhz !== undefined && after.maxKhz < before.maxKhz * 0.97
+        ? [`${cpus} were throttled from ${before.maxKhz / 1000} to ${after.maxKhz / 1000} MHz while measuring`]
+        : []),
+    ];
+  });
+}
+
 /** Word for result files' names: the SoC where a device tree names one, else the processor architecture. */
 export const machineKind = (machine: Machine): string =>
   (machine.soc ?? machine.architecture).toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');

@@ -76,7 +76,7 @@ async function measureRequests(run: ServedRun, lease: BenchLease) {
   for (let repetition = 0; repetition < run.repetitions; repetition += 1) {
     for (let turn = 0; turn < PROMPT_LENGTHS.length; turn += 1) {
       const length = PROMPT_LENGTHS[(repetition + turn) % PROMPT_LENGTHS.length] ?? 'middle';
-      run.onStep(`${length} prompt, round ${repetition + 1} of ${run.repetitions}`);
+      run.onStep(`prompts, round ${repetition + 1} of ${run.repetitions}: ${length}`);
       const isComplete = length === 'middle';
       const tokens = Math.max(1, plan.promptTokens[length] - text.templateTokens);
       const question = {

@@ -1,6 +1,7 @@
 import type { Series } from '../bench/metrics/metric.ts';
 import type { BenchDocument, BenchModelResult } from '../bench/result.ts';
 import { formatBytes, formatDurationMs } from '../core/format.ts';
+import { formatTable } from './format-table.ts';
 
 /**
  * A run for people: one row per model with the figures routing uses, then what stood in the way. A figure with too few
@@ -21,7 +22,7 @@ export function benchTable(document: BenchDocument): string {
     'raw prefill',
     'raw decode',
   ];
-  const lines = [...(measured.length === 0 ? [] : table([header, ...measured.map(modelRow)])), ...notes(document)];
+  const lines = [...(measured.length === 0 ? [] : formatTable(header, measured.map(modelRow))), ...notes(document)];
   const machine = document.machine.model ?? document.machine.cpuModel ?? document.machine.architecture;
   return [`run ${document.id} on ${machine}, ${document.repetitions} repetitions`, '', ...lines].join('\n');
 }
@@ -49,11 +50,8 @@ function modelRow(model: BenchModelResult): readonly string[] {
 
 const rate = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0)} tok/s`;
 
-function withSpread(
-  series: Pick<Series, 'value' | 'low' | 'high' | 'provisional' | 'metric'>,
-  format: (value: number) => string,
-) {
-  const mark = series.provisional && series.metric !== 'peakMemoryBytes' ? '~' : '';
+function withSpread(series: Pick<Series, 'value' | 'low' | 'high' | 'provisional'>, format: (value: number) => string) {
+  const mark = series.provisional ? '~' : '';
   const { value, low, high } = series;
   if (low === undefined || high === undefined || value === 0 || high - low < value * 0.01)
     return `${mark}${format(value)}`;
@@ -73,14 +71,4 @@ function notes(document: BenchDocument): readonly string[] {
 function because({ reason, remedy }: BenchModelResult): string {
   if (reason === undefined) return '';
   return remedy === undefined ? `: ${reason}` : `: ${reason} (${remedy})`;
-}
-
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }

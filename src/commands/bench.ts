@@ -21,7 +21,6 @@ import { loadPolicy } from '../policy/load.ts';
 import { parseDurationMs } from '../policy/units.ts';
 import { openStore } from '../store/open-store.ts';
 import { runBeforeStart } from '../supervise/before-start.ts';
-import { acquireDataLock } from '../supervise/lock.ts';
 import { benchTable } from './bench-table.ts';
 import { createProgressLine } from './progress-line.ts';
 
@@ -58,7 +57,7 @@ export function registerBenchCommand(program: Command): void {
     )
     .action(async (models: string[], _: unknown, command: Command) => {
       const options: CommandOptions = command.optsWithGlobals();
-      if (options.import !== undefined) await importFile(options, options.import);
+      if (options.import !== undefined) importFile(options, options.import);
       else await bench(models, options);
     });
 }
@@ -177,10 +176,8 @@ function report({ document, file }: BenchOutcome, options: CommandOptions): void
   if (document.models.every((model) => model.outcome === 'unavailable')) process.exitCode = 1;
 }
 
-async function importFile(options: CommandOptions, file: string): Promise<void> {
-  // The lock, not the supervisor: a running gateway would go on with figures that have just changed under it, which is
-  // allowed for results measured elsewhere, but a bench that is just storing its own run must not be met halfway.
-  const lock = await acquireDataLock(options.data);
+/** Needs no lock: SQLite keeps the two apart, and a running gateway picks the figures up by itself. */
+function importFile(options: CommandOptions, file: string): void {
   const store = openStore(join(options.data, 'sluice.db'), { clock: systemClock });
   try {
     const { document, imported } = importBench(file, { store, machine: readMachine() });
@@ -188,7 +185,6 @@ async function importFile(options: CommandOptions, file: string): Promise<void> 
     else console.log(imported ? benchTable(document) : `run ${document.id} is known here already; nothing changed`);
   } finally {
     store.close();
-    lock.release();
   }
 }
 

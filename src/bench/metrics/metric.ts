@@ -84,7 +84,7 @@ export type Series = {
 export function series(
   metric: Pick<Metric, 'id' | 'unit' | 'side'>,
   samples: readonly number[],
-  given: { readonly promptTokens?: number; readonly value?: number } = {},
+  given: { readonly promptTokens?: number; readonly value?: number; readonly provisional?: boolean } = {},
 ): readonly Series[] {
   const value = given.value ?? median(samples);
   if (value === undefined || samples.length === 0) return [];
@@ -98,7 +98,7 @@ export function series(
       value,
       ...(interval === undefined ? {} : { low: Math.min(interval.low, value), high: Math.max(interval.high, value) }),
       n: samples.length,
-      provisional: samples.length < SAMPLES_MIN,
+      provisional: given.provisional ?? samples.length < SAMPLES_MIN,
       samples,
     },
   ];
