@@ -220,7 +220,7 @@ export async function startTestGateway(
   }
   if (settle) await gateway.settled();
   const { url } = gateway;
-  const json = async (path: string) => (await fetch(`${url}${path}`)).json();
+  const json = async (path: string): Promise<Parsed> => (await fetch(`${url}${path}`)).json();
   const child = (model: string) => childAddress(model, json);
   return {
     gateway,
