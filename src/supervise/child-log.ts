@@ -1,5 +1,5 @@
-import { createWriteStream, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs';
-import { join } from 'node:path';
+import { createWriteStream, mkdirSync, openSync, renameSync, statSync, type WriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
@@ -19,6 +19,9 @@ export interface ChildLog {
 export type ChildLogLimits = { readonly lines: number; readonly fileBytes: number; readonly pendingBytes: number };
 
 const DEFAULT_LIMITS: ChildLogLimits = { lines: 500, fileBytes: 5_000_000, pendingBytes: 1_000_000 };
+
+/** After a failure the file is tried again every so many lines: a full disk may have been emptied. */
+const RETRY_LINES = 1000;
 
 /**
  * Opens the log of one model at `<folder>/<model>.log`; the file before it is kept as `.log.1`. A full disk or a folder
@@ -65,19 +68,30 @@ function createLogFile(path: string, limits: ChildLogLimits, onLoss: (why: strin
   let lossTold = false;
   let broken = false;
 
+  let closed = false;
+  let skipped = 0;
+
+  const isTimeToRetry = (): boolean => {
+    skipped += 1;
+    if (skipped % RETRY_LINES !== 0) return false;
+    broken = false;
+    stream = undefined;
+    return true;
+  };
   const lose = (why: string) => {
     if (!lossTold) onLoss(why);
     lossTold = true;
   };
-  const open = (): WriteStream | undefined => {
+  const open = (rotate: boolean): WriteStream | undefined => {
     try {
-      mkdirSync(join(path, '..'), { recursive: true });
+      mkdirSync(dirname(path), { recursive: true });
       bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-      if (bytes >= limits.fileBytes) {
+      if (rotate || bytes >= limits.fileBytes) {
         renameSync(path, `${path}.1`);
         bytes = 0;
       }
-      const opened = createWriteStream(path, { flags: 'a' });
+      // Opened here and now: a stream that opens its path later would open what the next rotation has put there.
+      const opened = createWriteStream(path, { fd: openSync(path, 'a') });
       opened.on('error', (error) => {
         broken = true;
         lose(messageOf(error));
@@ -91,12 +105,12 @@ function createLogFile(path: string, limits: ChildLogLimits, onLoss: (why: strin
   };
   return {
     write: (text) => {
-      if (broken) return;
-      if (bytes >= limits.fileBytes) {
-        stream?.end();
-        stream = undefined;
+      if (closed || (broken && !isTimeToRetry())) return;
+      if (stream !== undefined && bytes >= limits.fileBytes) {
+        stream.end();
+        stream = open(true);
       }
-      stream ??= open();
+      stream ??= open(false);
       if (stream === undefined) return;
       if (stream.writableLength > limits.pendingBytes) {
         lose(`the disk does not keep up, ${limits.pendingBytes} bytes wait to be written`);
@@ -107,6 +121,7 @@ function createLogFile(path: string, limits: ChildLogLimits, onLoss: (why: strin
     },
     close: () =>
       new Promise((resolve) => {
+        closed = true;
         if (stream === undefined || broken) resolve();
         else stream.end(() => resolve());
       }),

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { type SpawnRequest, spawnChild } from '../../src/supervise/spawn-child.ts';
+import { processRuns } from './engine-bed.ts';
+
+const environment = { PATH: process.env['PATH'] ?? '' };
+
+function start(script: string, given: Partial<SpawnRequest> = {}) {
+  const lines: string[] = [];
+  let wake: () => void = () => undefined;
+  const onLine = (line: string) => {
+    lines.push(line);
+    wake();
+  };
+  const child = spawnChild({ command: 'sh', args: ['-c', script], environment, onLine, ...given }, systemClock);
+  const firstLine = new Promise<string>((resolve) => {
+    wake = () => resolve(lines[0] ?? '');
+  });
+  return { child, lines, firstLine };
+}
+
+describe('spawnChild', () => {
+  it('tells every line of both streams, the last without a line end too, before it tells the end', async () => {
+    const { child, lines } = start('echo one; echo two >&2; printf three; exit 4');
+    expect(await (await child).ended).toEqual({ code: 4, signal: undefined });
+    expect(lines.toSorted()).toEqual(['one', 'three', 'two']);
+  });
+
+  it('tells the signal that ended it', async () => {
+    const { child } = start('kill -9 $$');
+    expect(await (await child).ended).toEqual({ code: undefined, signal: 'SIGKILL' });
+  });
+
+  it('passes no environment but the one given', async () => {
+    const { child, lines } = start('echo "home=$HOME mine=$MINE"', { environment: { ...environment, MINE: 'yes' } });
+    await (await child).ended;
+    expect(lines).toEqual(['home= mine=yes']);
+  });
+
+  it('signals the whole group: a grandchild goes too', async () => {
+    const { child, firstLine } = start('sleep 600 & echo $!; wait');
+    const grandchild = Number(await firstLine);
+    expect(processRuns(grandchild)).toBe(true);
+    (await child).signal('SIGTERM');
+    await (await child).ended;
+    expect(await isGone(grandchild)).toBe(true);
+  });
+
+  it('kills what the program leaves behind, unless told to leave it', async () => {
+    const killed = start('sleep 600 & echo $!');
+    const left = start('sleep 600 & echo $!', { strays: 'leave' });
+    await (await killed.child).ended;
+    await (await left.child).ended;
+    expect(await isGone(Number(killed.lines[0]))).toBe(true);
+    expect(processRuns(Number(left.lines[0]))).toBe(true);
+    process.kill(Number(left.lines[0]), 'SIGKILL');
+  });
+
+  it('cuts a line that does not end', async () => {
+    const { child, lines } = start('head -c 1000000 /dev/zero | tr "\\0" x; echo; echo after');
+    await (await child).ended;
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(8192);
+    expect(lines.at(-1)).toBe('after');
+  });
+
+  it('tells a program that does not exist by its end or its error', async () => {
+    const outcome = await start('', { command: '/nowhere/at-all' })
+      .child.then((child) => child.ended)
+      .then((status) => status.code !== 0)
+      .catch((error: Error) => error.message.includes('ENOENT'));
+    expect(outcome).toBe(true);
+  });
+});
+
+/** Waits for the kernel to finish a killed process; init reaps it when it likes. */
+async function isGone(pid: number): Promise<boolean> {
+  const { identifyProcess } = await import('../../src/supervise/process-identity.ts');
+  for (let look = 0; look < 200; look += 1) {
+    if (identifyProcess(pid) === undefined) return true;
+    await systemClock.sleep(5);
+  }
+  return false;
+}
