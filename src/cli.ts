@@ -18,6 +18,7 @@ async function main(): Promise<number> {
     .addOption(new Option('--policy <file>', 'policy file').default('routing-policy.yaml'))
     .addOption(new Option('--data <dir>', 'data directory: SQLite, logs, lock').default('./data'))
     .showHelpAfterError('(--help lists what can be given)')
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   registerServeCommand(program);
   registerDemoCommand(program);
