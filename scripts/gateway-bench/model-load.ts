@@ -19,7 +19,7 @@ export type ModelLoadFigures = {
   readonly gatewayMs: readonly number[];
 };
 
-const MODEL: TierId = 'demo-9b';
+const MODEL: TierId = 'demo-27b';
 const CHILD_GONE_MS = 30_000;
 
 /**
@@ -47,7 +47,7 @@ export async function measureModelLoad(
 }
 
 async function startColdGateway(bench: Bench) {
-  const folder = join(bench.folder, 'load');
+  const folder = join(bench.folder, 'model-load');
   await mkdir(folder);
   const file = join(folder, `${MODEL}.gguf`);
   await writeTier(MODEL, file);
