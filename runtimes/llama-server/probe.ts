@@ -72,7 +72,7 @@ const DESCRIPTION_COLUMN = 40;
 export function parseHelp(text: string): Pick<ProbedProgram, 'flags' | 'variables'> {
   const flags = new Map<string, FlagForm>();
   for (const line of text.split('\n')) {
-    const match = /^(-[^\s,]+(?:,\s+-[^\s,]+)*)( \S)?/.exec(line);
+    const match = /^(--?[A-Za-z][^\s,]*(?:,\s+-[^\s,]+)*)( \S)?/.exec(line);
     if (match === null) continue;
     const [, spellings = '', value] = match;
     const takesValue = value !== undefined && spellings.length + 1 < DESCRIPTION_COLUMN;

@@ -1,0 +1,105 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectLlamaServer } from '../../../runtimes/llama-server/connection.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { freePort } from '../../../src/supervise/free-port.ts';
+import { modelPolicy } from '../../helpers/policy-values.ts';
+
+async function serve(listener: RequestListener, port = 0) {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return connectTo((server.address() as AddressInfo).port);
+}
+
+function connectTo(port: number) {
+  const connection = connectLlamaServer(modelPolicy('m'), { port, apiKey: 'secret' }, systemClock);
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+const answering =
+  (...answers: readonly (readonly [number, unknown])[]): RequestListener =>
+  (_, response) => {
+    asked += 1;
+    const [status, body] = answers[Math.min(asked, answers.length) - 1] ?? [500, {}];
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(body));
+  };
+let asked = 0;
+
+const signal = new AbortController().signal;
+
+describe('ready', () => {
+  it('waits through 503 until the model is loaded', async () => {
+    asked = 0;
+    const connection = await serve(answering([503, {}], [503, {}], [200, { status: 'ok' }]));
+    await connection.ready(signal);
+    expect(asked).toBe(3);
+  });
+
+  it('takes a refused connection for not yet', async () => {
+    const port = await freePort();
+    const ready = connectTo(port).ready(signal);
+    await serve(answering([200, {}]), port);
+    await ready;
+  });
+
+  it("rejects with the signal's reason", async () => {
+    const abort = new AbortController();
+    const ready = connectTo(await freePort()).ready(abort.signal);
+    abort.abort(new Error('enough'));
+    await expect(ready).rejects.toThrow('enough');
+  });
+
+  it('does not take another program for the child', async () => {
+    const connection = await serve(answering([404, {}]));
+    await expect(connection.ready(signal)).rejects.toThrow('/health answered 404');
+  });
+});
+
+describe('canary', () => {
+  it("asks for one token with the child's key", async () => {
+    let heard = '';
+    const connection = await serve((request, response) => {
+      request.on('data', (chunk) => {
+        heard += `${request.headers.authorization} ${request.url} ${chunk}`;
+      });
+      request.on('end', () => response.end('{"choices":[{}]}'));
+    });
+    await connection.canary(signal);
+    expect(heard).toMatch(/^Bearer secret \/v1\/chat\/completions .*"max_tokens":1/);
+  });
+
+  it.each([
+    [500, { error: {} }],
+    [200, { choices: [] }],
+    [200, undefined],
+  ])('rejects where the child cannot generate (%j, %j)', async (status, body) => {
+    asked = 0;
+    const connection = await serve(answering([status, body ?? null]));
+    await expect(connection.canary(signal)).rejects.toMatchObject({ code: 'runtime_failed' });
+  });
+});
+
+describe('idle', () => {
+  it('asks the slots until none works', async () => {
+    asked = 0;
+    const slots = (...working: readonly boolean[]) => working.map((is_processing, id) => ({ id, is_processing }));
+    const connection = await serve(
+      answering([200, slots(true, true)], [200, slots(false, true)], [200, slots(false, false)]),
+    );
+    await connection.idle(signal);
+    expect(asked).toBe(3);
+  });
+
+  it('rejects where the slots cannot be read', async () => {
+    asked = 0;
+    const connection = await serve(answering([501, {}]));
+    await expect(connection.idle(signal)).rejects.toThrow('/slots answered 501');
+  });
+});
