@@ -1,18 +1,12 @@
 import type { ModelId } from '../core/ids.ts';
 import { parametersFromName } from '../core/names.ts';
 import type { Figure, ModelFacts, Profile } from '../core/profile.ts';
+import { type RateMetric, sizeLawRate, sizeLawText } from '../core/size-law.ts';
 
 /** A profile in which every figure that a prediction needs is present. */
 export type CompleteProfile = Profile &
   Required<Pick<Profile, 'prefillTokensPerSec' | 'decodeTokensPerSec' | 'loadMs'>>;
 
-/**
- * Size law: seconds per decoded token = 0.068 + 0.0655 B, seconds per prompt token = 0.027 + 0.0166 B, B in billions of
- * parameters. Relative least squares over the five published RK3588 CPU points (llama.cpp, Q4_K_M, 6 threads, 0.8B to
- * 27B); leave-one-out error at most 21 % (decode) and 25 % (prefill). On any other device it is a first guess only.
- */
-const DECODE_LAW = { fixedSec: 0.068, perBillionSec: 0.0655 };
-const PREFILL_LAW = { fixedSec: 0.027, perBillionSec: 0.0166 };
 /** eMMC reads about 150 MB/s (SD cards 20 to 40, NVMe 1000 and more): the middle of what these boards boot from. */
 const STORAGE_BYTES_PER_SEC = 150e6;
 /** Process start, memory mapping and first allocation on top of reading the file. */
@@ -52,27 +46,20 @@ function fill(profile: Profile, facts: ModelFacts | undefined, modelId: ModelId)
   const weightsBytes = facts?.weightsBytes ?? size.billion * 1e9 * BYTES_PER_PARAMETER;
   return {
     ...profile,
-    prefillTokensPerSec:
-      profile.prefillTokensPerSec ??
-      estimated(
-        1 / (PREFILL_LAW.fixedSec + PREFILL_LAW.perBillionSec * size.billion),
-        `1/(0.027 + 0.0166 B), ${size.source}`,
-      ),
-    decodeTokensPerSec:
-      profile.decodeTokensPerSec ??
-      estimated(
-        1 / (DECODE_LAW.fixedSec + DECODE_LAW.perBillionSec * size.billion),
-        `1/(0.068 + 0.0655 B), ${size.source}`,
-      ),
+    prefillTokensPerSec: profile.prefillTokensPerSec ?? bySize('prefillTokensPerSec', size),
+    decodeTokensPerSec: profile.decodeTokensPerSec ?? bySize('decodeTokensPerSec', size),
     loadMs:
       profile.loadMs ??
       estimated(START_MS + (weightsBytes / STORAGE_BYTES_PER_SEC) * 1000, '1 s + bytes / 150 MB/s (eMMC)'),
   };
 }
 
+const bySize = (metric: RateMetric, size: Size): Figure =>
+  estimated(sizeLawRate(metric, size.billion), `${sizeLawText(metric)}, ${size.source}`);
+
 const estimated = (value: number, source: string): Figure => ({ value, provenance: 'estimated', n: 0, source });
 
-function parametersBillion(facts: ModelFacts | undefined, modelId: ModelId): { billion: number; source: string } {
+function parametersBillion(facts: ModelFacts | undefined, modelId: ModelId): Size {
   if (facts?.parametersBillion !== undefined) return sized(facts.parametersBillion, 'model metadata');
   const named = parametersFromName(modelId);
   if (named !== undefined) return sized(named, 'name');
@@ -82,7 +69,9 @@ function parametersBillion(facts: ModelFacts | undefined, modelId: ModelId): { b
   return sized(UNKNOWN_SIZE_BILLION, 'size unknown');
 }
 
-const sized = (billion: number, source: string): { billion: number; source: string } => ({
+type Size = { readonly billion: number; readonly source: string };
+
+const sized = (billion: number, source: string): Size => ({
   billion,
   source: `B = ${Number(billion.toPrecision(3))} (${source})`,
 });

@@ -1,25 +1,18 @@
 import { parametersFromName } from '../core/names.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { ModelFacts, ProfileMetric } from '../core/profile.ts';
-import { fitLine, median } from '../core/stats.ts';
+import { type RateMetric, sizeLawRate } from '../core/size-law.ts';
+import { median } from '../core/stats.ts';
 import type { ProfileRow } from './bench-tables.ts';
-import type { ReferenceTable } from './reference.ts';
 
 /**
- * The last resort: a figure from the model's size alone.
- *
- *   rate = a · B^b      B = parameters in billions; a and b from the log-log line through the reference table of the CPU
- *
- * (with the shipped table b is about −0.8 for decode: the rate falls almost in proportion to the bytes read per token).
- * Where other models were measured or observed on this machine the law is moved through the median of
- * measured ÷ predicted, so that a machine ten times faster than the board is not taken for the board.
+ * The last resort: a figure from the model's size alone, by the law of `core/size-law.ts`. Where other models were
+ * measured or observed on this machine the law is moved through the median of measured ÷ predicted, so that a machine
+ * ten times faster than the board is not taken for the board.
  */
 export type SizeLaw = {
-  readonly rate: (metric: RateMetric, parametersBillion: number) => number | undefined;
+  readonly rate: (metric: RateMetric, parametersBillion: number) => number;
 };
-
-/** Metrics the size law knows. */
-export type RateMetric = 'prefillTokensPerSec' | 'decodeTokensPerSec';
 
 /** A model whose figures are known here, to move the law by. */
 export type Anchor = {
@@ -28,40 +21,18 @@ export type Anchor = {
   readonly value: number;
 };
 
-/** Fits {@link SizeLaw} to the CPU rows of the reference table, moved by what is known of this machine. */
-export function fitSizeLaw(table: ReferenceTable, anchors: readonly Anchor[]): SizeLaw {
-  const laws = {
-    prefillTokensPerSec: lawOf(table, 'prefillTokensPerSec'),
-    decodeTokensPerSec: lawOf(table, 'decodeTokensPerSec'),
-  };
+/** The size law moved by what is known of this machine. */
+export function fitSizeLaw(anchors: readonly Anchor[]): SizeLaw {
   const scales = {
-    prefillTokensPerSec: scaleOf(laws.prefillTokensPerSec, anchors, 'prefillTokensPerSec'),
-    decodeTokensPerSec: scaleOf(laws.decodeTokensPerSec, anchors, 'decodeTokensPerSec'),
+    prefillTokensPerSec: scaleOf(anchors, 'prefillTokensPerSec'),
+    decodeTokensPerSec: scaleOf(anchors, 'decodeTokensPerSec'),
   };
-  return {
-    rate: (metric, parametersBillion) => {
-      const rate = laws[metric]?.(parametersBillion);
-      return rate === undefined ? undefined : rate * scales[metric];
-    },
-  };
+  return { rate: (metric, parametersBillion) => sizeLawRate(metric, parametersBillion) * scales[metric] };
 }
 
-type Law = (parametersBillion: number) => number;
-
-function lawOf(table: ReferenceTable, metric: RateMetric): Law | undefined {
-  const points = table.entries.flatMap((entry) => {
-    const rate = entry.figures[metric];
-    if (entry.device !== 'cpu' || rate === undefined || entry.parametersBillion === undefined) return [];
-    return [{ x: Math.log(entry.parametersBillion), y: Math.log(rate) }];
-  });
-  const line = fitLine(points);
-  return line && ((billions) => Math.exp(line.intercept + line.slope * Math.log(billions)));
-}
-
-function scaleOf(law: Law | undefined, anchors: readonly Anchor[], metric: RateMetric): number {
-  if (law === undefined) return 1;
+function scaleOf(anchors: readonly Anchor[], metric: RateMetric): number {
   const ratios = anchors.flatMap((anchor) =>
-    anchor.metric === metric ? [anchor.value / law(anchor.parametersBillion)] : [],
+    anchor.metric === metric ? [anchor.value / sizeLawRate(metric, anchor.parametersBillion)] : [],
   );
   return median(ratios) ?? 1;
 }

@@ -72,7 +72,7 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
   const resolved = (entry: Entry): Profile => {
     const nowMs = clock.monotonicMs();
     if (!entry.stale || nowMs - entry.resolvedAtMs < RESOLVE_EVERY_MS) return entry.profile;
-    law ??= fitSizeLaw(reference, anchorsOf(entries.values()));
+    law ??= fitSizeLaw(anchorsOf(entries.values()));
     const estimated = estimatedRows(entry.model, entry.facts, law);
     entry.profile = resolveProfile([...entry.stored, ...observedRows(entry.observations), ...estimated]);
     entry.stale = false;

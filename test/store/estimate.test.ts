@@ -1,41 +1,34 @@
 import { describe, expect, test } from 'vitest';
 import { estimatedRows, fitSizeLaw } from '../../src/store/estimate.ts';
-import { loadReference } from '../../src/store/reference.ts';
 import { modelFacts } from '../helpers/policy-values.ts';
 
-const reference = loadReference();
-
 describe('fitSizeLaw', () => {
-  test('gives the reference table back within a third, and falls with size', () => {
-    const law = fitSizeLaw(reference, []);
+  test('gives the reference table back within a quarter, and falls with size', () => {
+    const law = fitSizeLaw([]);
     for (const [billions, decode] of [
       [0.8, 8.07],
       [2, 5.54],
       [9, 1.62],
       [27, 0.54],
     ] as const) {
-      expect((law.rate('decodeTokensPerSec', billions) ?? 0) / decode).toBeGreaterThan(0.66);
-      expect((law.rate('decodeTokensPerSec', billions) ?? 0) / decode).toBeLessThan(1.5);
+      expect(law.rate('decodeTokensPerSec', billions) / decode).toBeGreaterThan(0.75);
+      expect(law.rate('decodeTokensPerSec', billions) / decode).toBeLessThan(1.25);
     }
-    expect(law.rate('prefillTokensPerSec', 2) ?? 0).toBeGreaterThan(law.rate('prefillTokensPerSec', 9) ?? 0);
+    expect(law.rate('prefillTokensPerSec', 2)).toBeGreaterThan(law.rate('prefillTokensPerSec', 9));
   });
 
   test('moves by the median of what other models showed, per metric', () => {
-    const plain = fitSizeLaw(reference, []);
+    const plain = fitSizeLaw([]);
     const at = (value: number) => ({ parametersBillion: 4, metric: 'decodeTokensPerSec' as const, value });
-    const base = plain.rate('decodeTokensPerSec', 4) ?? 0;
-    const moved = fitSizeLaw(reference, [at(base * 2), at(base * 3), at(base * 100)]);
-    expect(moved.rate('decodeTokensPerSec', 8)).toBeCloseTo(3 * (plain.rate('decodeTokensPerSec', 8) ?? 0));
+    const base = plain.rate('decodeTokensPerSec', 4);
+    const moved = fitSizeLaw([at(base * 2), at(base * 3), at(base * 100)]);
+    expect(moved.rate('decodeTokensPerSec', 8)).toBeCloseTo(3 * plain.rate('decodeTokensPerSec', 8));
     expect(moved.rate('prefillTokensPerSec', 8)).toBe(plain.rate('prefillTokensPerSec', 8));
-  });
-
-  test('an empty table knows nothing', () => {
-    expect(fitSizeLaw({ entries: [] }, []).rate('decodeTokensPerSec', 4)).toBeUndefined();
   });
 });
 
 describe('estimatedRows', () => {
-  const law = fitSizeLaw(reference, []);
+  const law = fitSizeLaw([]);
   const values = (file: string, facts?: ReturnType<typeof modelFacts>) =>
     Object.fromEntries(estimatedRows({ file }, facts, law).map((row) => [row.metric, row.figure.value]));
 
