@@ -17,8 +17,13 @@ export interface RuntimeAdapter {
   inspect(model: ModelPolicy, runtime: RuntimePolicy): Promise<Inspection>;
   /** Command line of the child. Throws `runtime_missing` or `invalid_config` where a needed flag does not exist. */
   launch(model: ModelPolicy, runtime: RuntimePolicy, endpoint: ChildEndpoint): Promise<LaunchPlan>;
-  /** Opens the way to a started child. Does not wait for it to be ready. */
-  connect(model: ModelPolicy, endpoint: ChildEndpoint): RuntimeConnection;
+  /**
+   * Opens the way to a started child. Does not wait for it to be ready. `channel` is there when the launch plan asked
+   * for one.
+   */
+  connect(model: ModelPolicy, endpoint: ChildEndpoint, channel?: ChildChannel): RuntimeConnection;
+  /** Time allowed for a load, ms, where this kind knows better than the supervisor's own rule. */
+  loadDeadlineMs?(weightsBytes: number): number;
   /**
    * What the last lines of a child that ended while it loaded mean; undefined when they tell nothing. `permanent`:
    * trying again with the same file and settings can only fail again.
@@ -46,7 +51,19 @@ export type LaunchPlan = {
   readonly command: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** True: the child is a Node program and is given Node's IPC channel. */
+  readonly ipc?: boolean;
 };
+
+/** Node's IPC channel to a child: whole messages, in order, beside its stdout, which libraries print to. */
+export interface ChildChannel {
+  /** Sends a message; silent when the child is gone, which `onClose` tells. */
+  send(message: object): void;
+  /** Calls `listener` for every message; returns the way to stop. */
+  onMessage(listener: (message: unknown) => void): () => void;
+  /** Calls `listener` once when the channel has closed, at once where it has already; returns the way to stop. */
+  onClose(listener: () => void): () => void;
+}
 
 /** The way to one running child. */
 export interface RuntimeConnection {

@@ -54,7 +54,7 @@ const SETTLED_MS = 60_000;
 const LOAD_FLOOR_MS = 30_000;
 const LOAD_BYTES_PER_MS = 20_000;
 
-/** Time allowed for a load, ms: 30 s plus the file at 20 MB/s. */
+/** Time allowed for a load where the runtime kind has no rule of its own, ms: 30 s plus the file at 20 MB/s. */
 export const loadDeadlineMs = (weightsBytes: number): number => LOAD_FLOOR_MS + weightsBytes / LOAD_BYTES_PER_MS;
 
 /**
@@ -184,7 +184,7 @@ export class Child {
       log.append(`sluice: starting ${[plan.command, ...plan.args].join(' ')}`);
       const process = await spawnChild({ ...plan, environment, onLine: (line) => log.append(line) }, clock);
       reaper.record(process.pid);
-      const connection = spec.adapter.connect(spec.model, endpoint);
+      const connection = spec.adapter.connect(spec.model, endpoint, process.channel);
       const incarnation: Incarnation = {
         endpoint,
         process,
@@ -208,13 +208,13 @@ export class Child {
   }
 
   async #waitUntilReady(incarnation: Incarnation, spec: ChildSpec): Promise<void> {
-    const limitMs = loadDeadlineMs(spec.weightsBytes);
+    const limitMs = spec.adapter.loadDeadlineMs?.(spec.weightsBytes) ?? loadDeadlineMs(spec.weightsBytes);
     const abort = new AbortController();
     this.#readyAbort = abort;
     const late = () =>
       new GatewayError(
         'load_timeout',
-        `${this.#name} was not ready after ${formatDurationMs(limitMs)} (30 s plus its file at 20 MB/s); its last line: ${this.#lastLine()}`,
+        `${this.#name} was not ready after ${formatDurationMs(limitMs)}, the time a file of its size may take; its last line: ${this.#lastLine()}`,
       );
     const cancelDeadline = this.#deps.clock.after(limitMs, () => abort.abort(late()));
     const ended = incarnation.process.ended.then((status) => {

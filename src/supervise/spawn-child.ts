@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Clock } from '../core/clock.ts';
+import type { ChildChannel } from '../core/runtime.ts';
 
 /** What to run. */
 export type SpawnRequest = {
@@ -12,6 +13,8 @@ export type SpawnRequest = {
   readonly onLine: (line: string) => void;
   /** What becomes of the rest of its group when the program has ended; killed where not said otherwise. */
   readonly strays?: 'kill' | 'leave';
+  /** Gives the program Node's IPC channel. */
+  readonly ipc?: boolean;
 };
 
 /** A process in a process group of its own. */
@@ -21,6 +24,8 @@ export type SpawnedChild = {
   readonly ended: Promise<ExitStatus>;
   /** Signals the whole group; silent when it is gone. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
+  /** Where it was asked for. */
+  readonly channel: ChildChannel | undefined;
 };
 
 /** How a process ended: exactly one is set. */
@@ -44,18 +49,19 @@ export async function spawnChild(request: SpawnRequest, clock: Clock): Promise<S
   const [command = request.command, ...args] = [...prefix, request.command, ...request.args];
   const child = spawn(command, args, {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(request.ipc ? (['ipc'] as const) : [])],
     env: request.environment,
   });
   // Set up before the first await: a program that does not exist ends at once.
   const ended = endOf(child, clock, request.strays ?? 'kill');
   readLines(child, request.onLine);
+  const channel = request.ipc ? channelOf(child) : undefined;
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', reject);
   });
   const pid = child.pid as number;
-  return { pid, ended, signal: (name) => signalGroup(pid, name) };
+  return { pid, ended, signal: (name) => signalGroup(pid, name), channel };
 }
 
 /** Signals a process group; silent when no such group is left. */
@@ -67,6 +73,24 @@ export function signalGroup(leaderPid: number, name: 'SIGTERM' | 'SIGKILL'): voi
   } catch {
     // ESRCH: it is gone, which is what the signal was for.
   }
+}
+
+function channelOf(child: ChildProcess): ChildChannel {
+  return {
+    send: (message) => {
+      // The callback takes the error of a channel that broke while the message was on its way.
+      if (child.connected) child.send(message, () => undefined);
+    },
+    onMessage: (listener) => {
+      child.on('message', listener);
+      return () => child.off('message', listener);
+    },
+    onClose: (listener) => {
+      if (!child.connected) listener();
+      child.once('disconnect', listener);
+      return () => child.off('disconnect', listener);
+    },
+  };
 }
 
 let probedPrefix: Promise<readonly string[]> | undefined;

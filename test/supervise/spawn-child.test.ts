@@ -63,6 +63,29 @@ describe('spawnChild', () => {
     expect(lines.at(-1)).toBe('after');
   });
 
+  it('gives a Node program a channel for messages, and tells when it closes', async () => {
+    const script =
+      "process.on('message', (m) => { process.send({ got: m }); console.log('printed'); process.disconnect(); })";
+    const given = { command: process.execPath, args: ['-e', script], ipc: true };
+    const { child, lines } = start('', given);
+    const { channel, ended } = await child;
+    const closed = new Promise<void>((resolve) => channel?.onClose(resolve));
+    const answer = new Promise((resolve) => channel?.onMessage(resolve));
+    channel?.send({ text: 'one\ntwo' });
+    expect(await answer).toEqual({ got: { text: 'one\ntwo' } });
+    await closed;
+    await ended;
+    channel?.send({ text: 'to nobody' });
+    expect(await new Promise((resolve) => channel?.onClose(() => resolve('told again')))).toBe('told again');
+    expect(lines).toEqual(['printed']);
+  });
+
+  it('opens no channel unless asked', async () => {
+    const { channel, ended } = await start('true').child;
+    expect(channel).toBeUndefined();
+    await ended;
+  });
+
   it('tells a program that does not exist by its end or its error', async () => {
     const outcome = await start('', { command: '/nowhere/at-all' })
       .child.then((child) => child.ended)
