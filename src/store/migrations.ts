@@ -5,7 +5,8 @@ import { GatewayError } from '../core/errors.ts';
  * Numbered migrations, applied in order; `PRAGMA user_version` holds how many ran. A migration that has shipped is
  * never edited: a change is a new one at the end.
  *
- *   requests      one row per request; what is filtered on has a column, the rest is JSON
+ *   requests      one row per request; what is filtered on has a column, the rest is JSON. No index: rows are read from
+ *                 the newest back and pruned from the oldest on, and an index would be paid for by every request
  *   decisions     the candidates of a request: large, so they are kept for fewer requests than the rows themselves
  *   observations  the engine's timings of served requests, the last few per model key
  *   bench_runs    the whole document of a benchmark run, as it stands in its JSON file
@@ -26,8 +27,6 @@ export const MIGRATIONS: readonly string[] = [
     output_tokens INTEGER,
     record TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX requests_by_time ON requests (received_at_ms);
-  CREATE INDEX requests_by_class ON requests (class, finish_reason, seq);
   CREATE TABLE decisions (
     seq INTEGER PRIMARY KEY REFERENCES requests (seq) ON DELETE CASCADE,
     candidates TEXT NOT NULL

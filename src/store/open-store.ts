@@ -8,7 +8,7 @@ import type { EmitEvent, RequestRecord } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
 import { type BenchTables, openBenchTables } from './bench-tables.ts';
 import { migrate } from './migrations.ts';
-import { type Observation, openObservationTable } from './observation-table.ts';
+import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
 import { openRequestTable } from './request-table.ts';
 import { createWriteBuffer } from './write-buffer.ts';
 
@@ -54,7 +54,7 @@ export type StoreDeps = {
 
 type Row =
   | { readonly kind: 'request'; readonly record: RequestRecord }
-  | { readonly kind: 'observation'; readonly modelKey: string; readonly observation: Observation };
+  | { readonly kind: 'observations'; readonly modelKey: string; readonly observations: Observation[] };
 
 /** Rows written between two rounds of pruning. */
 const PRUNE_EVERY_ROWS = 1_000;
@@ -68,12 +68,13 @@ export function openStore(file: string, deps: StoreDeps): Store {
   const database = openDatabase(file, deps.pagesMax);
   const requests = openRequestTable(database, deps.clock);
   const observations = openObservationTable(database);
+  const windows = new Map<string, Observation[]>();
   let writtenSincePrune = PRUNE_EVERY_ROWS;
 
   const writeRows = database.transaction((rows: readonly Row[]) => {
     for (const row of rows) {
       if (row.kind === 'request') requests.insert(row.record);
-      else observations.insert(row.modelKey, row.observation);
+      else for (const observation of row.observations) observations.insert(row.modelKey, observation);
     }
     writtenSincePrune += rows.length;
     if (writtenSincePrune < PRUNE_EVERY_ROWS) return;
@@ -86,7 +87,24 @@ export function openStore(file: string, deps: StoreDeps): Store {
     emit: deps.emit ?? (() => {}),
     file,
     write: (rows) => writeRows(rows),
+    left: (rows) => {
+      for (const row of rows) if (row.kind === 'observations') windows.delete(row.modelKey);
+    },
   });
+
+  // Only the newest observations of a key are ever read, so those that wait are kept in one row per key: a load test
+  // then costs a window per flush instead of a row per request.
+  const recordObservation = (modelKey: string, observation: Observation) => {
+    const waiting = windows.get(modelKey);
+    if (waiting === undefined) {
+      const observations = [observation];
+      windows.set(modelKey, observations);
+      buffer.add({ kind: 'observations', modelKey, observations });
+      return;
+    }
+    waiting.push(observation);
+    if (waiting.length > OBSERVATIONS_KEPT) waiting.shift();
+  };
 
   return {
     file,
@@ -106,7 +124,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
       dataVersion: () => Number(database.pragma('data_version', { simple: true })),
     }),
     recordRequest: (record) => buffer.add({ kind: 'request', record }),
-    recordObservation: (modelKey, observation) => buffer.add({ kind: 'observation', modelKey, observation }),
+    recordObservation,
     flush: () => buffer.flush(),
     close: () => {
       buffer.close();
@@ -133,6 +151,8 @@ function openDatabase(file: string, pagesMax: number | undefined): Database {
     // NORMAL survives a killed process; only a power cut may lose the last transactions. Benchmark runs ask for more.
     database.pragma('synchronous = NORMAL');
     database.pragma('foreign_keys = ON');
+    // 16 MB of log before it is copied into the file, which waits for the disk: rarer, and no longer each time.
+    database.pragma('wal_autocheckpoint = 4000');
     migrate(database, file);
     if (pagesMax !== undefined) database.pragma(`max_page_count = ${pagesMax}`);
     return database;

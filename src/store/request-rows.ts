@@ -1,33 +1,33 @@
 import type { Candidate } from '../core/decision.ts';
 import type { RequestRecord } from '../core/events.ts';
 
-/** A request as the tables hold it: columns for what is filtered on, JSON for the rest, candidates apart. */
-export type RequestRow = {
-  readonly request_id: string;
-  readonly received_at_ms: number;
-  readonly client: string;
-  readonly class: string;
-  readonly model: string | null;
-  readonly outcome: string;
-  readonly finish_reason: string | null;
-  readonly output_tokens: number | null;
-  readonly record: string;
-};
+/** A request as its table holds it, in the order of the columns: what is filtered on, then JSON of the whole. */
+export type RequestRow = readonly [
+  requestId: string,
+  receivedAtMs: number,
+  client: string,
+  modelClass: string,
+  model: string | null,
+  outcome: string,
+  finishReason: string | null,
+  outputTokens: number | null,
+  record: string,
+];
 
 /** Splits a record into its row; the candidates go to their own table, see {@link encodeCandidates}. */
 export function encodeRequest(record: RequestRecord): RequestRow {
-  const { candidates: _apart, ...rest } = record;
-  return {
-    request_id: record.requestId,
-    received_at_ms: Math.round(record.receivedAtMs),
-    client: record.client,
-    class: record.class,
-    model: record.model ?? null,
-    outcome: record.outcome.kind,
-    finish_reason: record.outcome.kind === 'ok' ? (record.outcome.finishReason ?? null) : null,
-    output_tokens: record.actual.outputTokens ?? null,
-    record: JSON.stringify(rest),
-  };
+  const { outcome } = record;
+  return [
+    record.requestId,
+    Math.round(record.receivedAtMs),
+    record.client,
+    record.class,
+    record.model ?? null,
+    outcome.kind,
+    outcome.kind === 'ok' ? (outcome.finishReason ?? null) : null,
+    record.actual.outputTokens ?? null,
+    JSON.stringify({ ...record, candidates: undefined }),
+  ];
 }
 
 /** The candidates of a record as text. */

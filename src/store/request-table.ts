@@ -16,6 +16,11 @@ export const DECISIONS_KEPT = 5_000;
  */
 export const DECISIONS_PER_SECOND = 100;
 
+/** Output lengths are learned from this many requests back at most, which start-up has to read through. */
+const LEARNED_FROM = 5_000;
+/** Rows one round of pruning by age looks at. */
+const PRUNED_AT_ONCE = 2_000;
+
 type Filter = {
   readonly model?: string;
   readonly class?: string;
@@ -25,9 +30,10 @@ type Filter = {
 
 /** The requests and decisions tables. All functions work at once and throw SQLite's own errors. */
 export function openRequestTable(database: Database, clock: Clock) {
+  const newestSeq = '(SELECT max(seq) FROM requests)';
   const insertRequest = database.prepare(`
     INSERT INTO requests (request_id, received_at_ms, client, class, model, outcome, finish_reason, output_tokens, record)
-    VALUES (@request_id, @received_at_ms, @client, @class, @model, @outcome, @finish_reason, @output_tokens, @record)`);
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const insertDecision = database.prepare('INSERT INTO decisions (seq, candidates) VALUES (?, ?)');
   const selectNewest = database.prepare<unknown[], { record: string; candidates: string | null }>(`
     SELECT record, candidates FROM requests LEFT JOIN decisions USING (seq)
@@ -35,14 +41,15 @@ export function openRequestTable(database: Database, clock: Clock) {
       AND (@client IS NULL OR client = @client) AND (@outcome IS NULL OR outcome = @outcome)
     ORDER BY seq DESC LIMIT @limit`);
   const selectOutputs = database.prepare<unknown[], { output_tokens: number }>(`
-    SELECT output_tokens FROM requests
-    WHERE class = ? AND finish_reason = 'stop' AND output_tokens > 0 ORDER BY seq DESC LIMIT ?`);
-  const newestSeq = '(SELECT max(seq) FROM requests)';
+    SELECT output_tokens FROM requests WHERE seq > ${newestSeq} - ${LEARNED_FROM}
+      AND class = ? AND finish_reason = 'stop' AND output_tokens > 0 ORDER BY seq DESC LIMIT ?`);
   const prunings = [
     database.prepare(`DELETE FROM decisions WHERE seq <= ${newestSeq} - ${DECISIONS_KEPT}`),
     database.prepare(`DELETE FROM requests WHERE seq <= ${newestSeq} - ${REQUESTS_KEPT}`),
   ];
-  const pruneByAge = database.prepare('DELETE FROM requests WHERE received_at_ms < ?');
+  // The oldest only, in portions: together with the count above that keeps up with any rate and never takes long.
+  const pruneByAge = database.prepare(`
+    DELETE FROM requests WHERE received_at_ms < ? AND seq IN (SELECT seq FROM requests ORDER BY seq LIMIT ${PRUNED_AT_ONCE})`);
   let second = 0;
   let decisionsThisSecond = 0;
 
@@ -56,7 +63,7 @@ export function openRequestTable(database: Database, clock: Clock) {
 
   return {
     insert: (record: RequestRecord): void => {
-      const { lastInsertRowid } = insertRequest.run(encodeRequest(record));
+      const { lastInsertRowid } = insertRequest.run(...encodeRequest(record));
       if (takesDecision(record.receivedAtMs)) insertDecision.run(lastInsertRowid, encodeCandidates(record));
     },
     newest: (limit: number, filter: Filter): readonly RequestRecord[] => {

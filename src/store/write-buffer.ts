@@ -40,6 +40,8 @@ export function createWriteBuffer<Row>(deps: {
   readonly emit: EmitEvent;
   readonly file: string;
   readonly write: (rows: readonly Row[]) => void;
+  /** Called with rows that leave the buffer, written or not: from then on they must not be changed. */
+  readonly left?: (rows: readonly Row[]) => void;
 }): WriteBuffer<Row> {
   let rows: Row[] = [];
   let dropped = 0;
@@ -48,6 +50,11 @@ export function createWriteBuffer<Row>(deps: {
   let cancelTimer: CancelTimer | undefined;
 
   const notice = (level: 'info' | 'warn', message: string) => deps.emit({ kind: 'gateway.notice', level, message });
+
+  const removeOldest = (count: number) => {
+    deps.left?.(rows.slice(0, count));
+    rows = rows.slice(count);
+  };
 
   const schedule = (delayMs: number) => {
     if (closed || cancelTimer !== undefined) return;
@@ -71,7 +78,7 @@ export function createWriteBuffer<Row>(deps: {
       }
       notice('warn', `${batch.length} rows of history could not be stored in ${deps.file}: ${messageOf(error)}`);
     }
-    rows = rows.slice(batch.length);
+    removeOldest(batch.length);
     if (failing) notice('info', `${deps.file} can be written again; ${dropped} rows of history were lost meanwhile`);
     failing = false;
     dropped = 0;
@@ -90,7 +97,7 @@ export function createWriteBuffer<Row>(deps: {
       if (rows.length > ROWS_PENDING_MAX) {
         // A tenth at once: dropping one by one would move the whole array for every request of an outage.
         const surplus = ROWS_PENDING_MAX / 10;
-        rows = rows.slice(surplus);
+        removeOldest(surplus);
         dropped += surplus;
         if (!failing)
           notice('warn', `more requests than ${deps.file} takes in: ${surplus} rows of history were dropped`);

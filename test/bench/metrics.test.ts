@@ -152,8 +152,11 @@ describe('fitPrefillLine', () => {
     expect(fit?.line.slope).toBeGreaterThan(1);
   });
 
-  test('longer prompts that are not slower give no line', () => {
+  test('longer prompts that seem faster become a line through the origin too, and one length gives none', () => {
     const requests = [at(10, 50, 'short'), at(100, 40, 'middle'), at(200, 30, 'long')];
-    expect(fitPrefillLine({ ...nothing, requests })).toBeUndefined();
+    const fit = fitPrefillLine({ ...nothing, requests });
+    expect(fit?.line.intercept).toBe(0);
+    expect(fit?.line.slope).toBeCloseTo((10 * 50 + 100 * 40 + 200 * 30) / (10 ** 2 + 100 ** 2 + 200 ** 2));
+    expect(fitPrefillLine({ ...nothing, requests: requests.slice(0, 1) })).toBeUndefined();
   });
 });

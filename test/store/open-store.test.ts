@@ -276,6 +276,31 @@ describe('two processes on one file', () => {
   });
 });
 
+describe('recordObservation', () => {
+  test('of a burst only the newest of each model key are written, oldest first', () => {
+    const { store } = open(':memory:');
+    for (let index = 0; index < 120; index += 1) store.recordObservation('a', { atMs: index });
+    store.recordObservation('b', { atMs: 7 });
+    store.flush();
+    expect(store.observations('a', 100).map((seen) => seen.atMs)).toEqual(
+      Array.from({ length: 50 }, (_, index) => 70 + index),
+    );
+    expect(store.observations('b', 100)).toEqual([{ atMs: 7 }]);
+    store.recordObservation('b', { atMs: 8 });
+    store.flush();
+    expect(store.observations('b', 1)).toEqual([{ atMs: 8 }]);
+  });
+
+  test('goes on after rows were dropped because the buffer was full', () => {
+    const { store } = open(':memory:');
+    store.recordObservation('a', { atMs: 1 });
+    for (let index = 0; index < ROWS_PENDING_MAX + 1; index += 1) store.recordRequest(requestRecord());
+    store.recordObservation('a', { atMs: 2 });
+    store.flush();
+    expect(store.observations('a', 9)).toEqual([{ atMs: 2 }]);
+  });
+});
+
 describe('outputTokens', () => {
   test('only answers that ended by themselves count, newest first', () => {
     const { store } = open(':memory:');

@@ -6,7 +6,8 @@ export const prefillFixedMs: Metric = {
   id: 'prefillFixedMs',
   unit: 'ms',
   side: 'served',
-  definition: 'part of TTFT that does not grow with the prompt: intercept of the line the prefill rate comes from',
+  definition:
+    'part of TTFT that does not grow with the prompt: intercept of the line the prefill rate comes from, zero where noise would make it negative',
   measure: (samples) => {
     const fit = fitPrefillLine(samples);
     if (fit === undefined) return [];

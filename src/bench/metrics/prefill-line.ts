@@ -8,8 +8,9 @@ import { type BenchSamples, PROMPT_LENGTHS, type RequestSample } from './metric.
 export type PrefillLine = { readonly line: Line; readonly repetitions: readonly Line[] };
 
 /**
- * Least-squares line through the medians of TTFT at each prompt length. Where noise gives a negative fixed part the
- * line goes through the origin. Undefined below two lengths, or when longer prompts were not slower.
+ * Least-squares line through the medians of TTFT at each prompt length. Where noise gives a negative fixed part, or
+ * shorter times for longer prompts, the line goes through the origin: a rate too low rather than none or a negative one.
+ * Undefined below two lengths.
  */
 export function fitPrefillLine(samples: BenchSamples): PrefillLine | undefined {
   const medians = PROMPT_LENGTHS.flatMap((length) => {
@@ -35,8 +36,7 @@ const pointsOf = (requests: readonly RequestSample[]): readonly Point[] =>
 
 function usableLine(points: readonly Point[]): Line | undefined {
   const line = fitLine(points);
-  if (line === undefined || line.slope <= 0) return undefined;
-  if (line.intercept >= 0) return line;
+  if (line === undefined || (line.slope > 0 && line.intercept >= 0)) return line;
   const squares = points.reduce((sum, point) => sum + point.x ** 2, 0);
   return { slope: points.reduce((sum, point) => sum + point.x * point.y, 0) / squares, intercept: 0 };
 }

@@ -1,0 +1,176 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+import { type BenchModelResult, benchDocumentSchema } from '../../src/bench/result.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { modelId } from '../../src/core/ids.ts';
+import { type TierId, tierPath } from '../../src/demo/tiers.ts';
+import { loadPolicy } from '../../src/policy/load.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { createProfiles } from '../../src/store/profiles.ts';
+import { acquireDataLock } from '../../src/supervise/lock.ts';
+import { demoPolicy, testVariable } from '../helpers/gateway.ts';
+import { modelFacts } from '../helpers/policy-values.ts';
+import { temporaryFolder } from '../helpers/temporary-folder.ts';
+
+// `sluice bench` as a process of its own, on real llama-server and llama-bench.
+
+/** A folder with a policy whose models are linked into it, so that every child's command line names the folder. */
+function setUp(ids: readonly TierId[]) {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'models'));
+  const policy = demoPolicy(ids);
+  for (const id of ids) {
+    const file = join(folder, 'models', `${id}.gguf`);
+    symlinkSync(tierPath(testVariable('SLUICE_TEST_MODELS'), id), file);
+    policy.models[id] = { ...policy.models[id], file };
+  }
+  policy.models['gone'] = { runtime: 'llama', file: join(folder, 'models/gone.gguf'), quality: 0.5 };
+  const policyFile = join(folder, 'policy.yaml');
+  writeFileSync(policyFile, JSON.stringify(policy));
+  return { folder, policyFile, data: join(folder, 'data') };
+}
+
+type Place = ReturnType<typeof setUp>;
+
+function startBench(place: Place, args: readonly string[]) {
+  const cli = join(import.meta.dirname, '../../src/cli.ts');
+  const given = ['bench', ...args, '--policy', place.policyFile, '--data', place.data];
+  return spawn(process.execPath, ['--import', 'tsx', cli, ...given], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+async function runBench(place: Place, args: readonly string[]) {
+  const child = startBench(place, args);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  return { stdout, stderr, code: code as number };
+}
+
+/** Command lines of processes that name the folder. */
+const processesOf = (place: Place): readonly string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return line.includes(place.folder) ? [line] : [];
+      } catch {
+        // Ended while we looked.
+        return [];
+      }
+    });
+
+const figure = (result: BenchModelResult | undefined, metric: string): number =>
+  result?.figures.find((one) => one.metric === metric && one.side === 'served')?.value ?? Number.NaN;
+
+describe('sluice bench', () => {
+  test('measures real tiers apart, in SQLite and JSON alike, and says what could not run', {
+    timeout: 240_000,
+  }, async () => {
+    const place = setUp(['demo-1.7b', 'demo-9b']);
+    const { stdout, stderr, code } = await runBench(place, ['--repetitions', '2', '--settle', '0', '--json']);
+    expect(stderr).toContain('results: ');
+    expect(code).toBe(0);
+    const document = benchDocumentSchema.parse(JSON.parse(stdout));
+    const [small, large, gone] = document.models;
+    expect(document.models.map((model) => model.outcome)).toEqual(['measured', 'measured', 'unavailable']);
+    expect(gone).toMatchObject({ model: 'gone', reason: expect.stringContaining('gone.gguf') });
+
+    for (const result of [small, large]) {
+      for (const one of result?.figures ?? []) expect(one.value).toBeGreaterThanOrEqual(0);
+      for (const metric of [
+        'loadMs',
+        'prefillTokensPerSec',
+        'decodeTokensPerSec',
+        'peakMemoryBytes',
+        'charsPerToken',
+      ]) {
+        expect(figure(result, metric), metric).toBeGreaterThan(0);
+      }
+      expect(result?.series.filter((one) => one.metric === 'ttftMs')).toHaveLength(3);
+      expect(result?.series.filter((one) => one.side === 'raw')).toHaveLength(2);
+      expect(result?.series.every((one) => one.n <= 2)).toBe(true);
+      expect(result?.file?.sha256).toMatch(/^[0-9a-f]{64}$/);
+      expect(result?.runtimeVersion).toMatch(/build \d+/);
+      expect(result?.warnings).toEqual([]);
+    }
+    expect(figure(small, 'decodeTokensPerSec')).toBeGreaterThan(figure(large, 'decodeTokensPerSec'));
+    expect(figure(small, 'prefillTokensPerSec')).toBeGreaterThan(figure(large, 'prefillTokensPerSec'));
+    expect(figure(small, 'peakMemoryBytes')).toBeLessThan(figure(large, 'peakMemoryBytes'));
+
+    const files = readdirSync(join(place.data, 'bench-results'));
+    expect(files).toHaveLength(1);
+    const written = JSON.parse(readFileSync(join(place.data, 'bench-results', files[0] ?? ''), 'utf8'));
+    expect(written).toEqual(JSON.parse(stdout));
+    const policy = await loadPolicy(place.policyFile);
+    const store = openStore(join(place.data, 'sluice.db'), { clock: systemClock });
+    const profiles = createProfiles(store, systemClock);
+    try {
+      expect(JSON.parse(store.benchRuns()[0]?.document ?? '')).toEqual(written);
+      const model = policy.models.get(modelId('demo-9b'));
+      const profile = model === undefined ? {} : profiles.profileOf(model, modelFacts());
+      expect(profile.decodeTokensPerSec).toMatchObject({
+        provenance: 'measured',
+        value: figure(large, 'decodeTokensPerSec'),
+      });
+    } finally {
+      profiles.close();
+      store.close();
+    }
+    expect(processesOf(place)).toEqual([]);
+
+    const other = { ...place, data: join(place.folder, 'other') };
+    const imported = await runBench(other, ['--import', join(place.data, 'bench-results', files[0] ?? '')]);
+    expect(imported.code).toBe(0);
+    expect(imported.stdout).toContain('demo-9b');
+    expect((await runBench(other, ['--import', join(place.data, 'bench-results', files[0] ?? '')])).stdout).toContain(
+      'known here already',
+    );
+  });
+
+  test('Ctrl-C keeps the finished models and leaves nothing running', { timeout: 240_000 }, async () => {
+    const place = setUp(['tiny', 'demo-9b']);
+    const child = startBench(place, ['tiny', 'demo-9b', '--served-only', '--quick', '--settle', '0', '--json']);
+    const stdout = text(child.stdout);
+    const exit = once(child, 'exit');
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (line.startsWith('demo-9b: prompts')) child.kill('SIGINT');
+    });
+    expect(await exit).toEqual([1, null]);
+    const document = benchDocumentSchema.parse(JSON.parse(await stdout));
+    expect(document.models.map((model) => model.outcome)).toEqual(['measured', 'aborted']);
+    expect(figure(document.models[0], 'decodeTokensPerSec')).toBeGreaterThan(0);
+    expect(readdirSync(join(place.data, 'bench-results'))).toHaveLength(1);
+    expect(processesOf(place)).toEqual([]);
+  });
+
+  test('refuses beside a running gateway and says why', async () => {
+    const place = setUp(['tiny']);
+    const lock = await acquireDataLock(place.data);
+    try {
+      const { stderr, code } = await runBench(place, ['tiny']);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`${process.pid}`);
+      expect(stderr).toContain('measuring beside a running gateway would measure its work too: stop it first');
+    } finally {
+      lock.release();
+    }
+  });
+
+  test('wrong usage ends with 2 and says what there is', async () => {
+    const place = setUp(['tiny']);
+    const unknown = await runBench(place, ['nobody']);
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('no model "nobody"; it has tiny, gone') });
+    expect(await runBench(place, ['--settle', 'soon'])).toMatchObject({ code: 2 });
+    expect(await runBench(place, ['--quick', '--repetitions', '9'])).toMatchObject({ code: 2 });
+  });
+
+  test('a run in which nothing could be measured fails', async () => {
+    const { stdout, code } = await runBench(setUp(['tiny']), ['gone']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/gone: unavailable: .*gone\.gguf/);
+  });
+});
