@@ -7,8 +7,8 @@ import { createEngineClient, type EngineClient } from '../../src/transport/engin
 /** A socket for `/health` and `/slots` beside those of the slots. */
 const SPARE_CONNECTIONS = 1;
 const POLL_FIRST_MS = 5;
-// A load takes seconds; finding its end a quarter of a second late would be a good part of a short one.
-const READY_POLL_MAX_MS = 50;
+// A load takes seconds; finding its end late adds to every cold answer, and asking costs next to nothing.
+const READY_POLL_MAX_MS = 25;
 const IDLE_POLL_MAX_MS = 100;
 /** A server that does not answer `/health` for so long is asked again: its accept queue may have lost us. */
 const HEALTH_LIMIT_MS = 2_000;

@@ -9,6 +9,7 @@ export function llamaModel(id: string, file: string, given: Partial<ModelPolicy>
     keep: { kind: 'idle', idleMs: 3_600_000 },
     ...given,
     settings: {
+      cpus: [0, 1],
       threads: 2,
       context: 2048,
       parallel: 1,
