@@ -20,8 +20,6 @@ export type ReferenceTable = {
 export type ReferenceEntry = {
   /** Normalised name, see `normalizedName`. */
   readonly name: string;
-  readonly device: 'cpu' | 'npu';
-  readonly parametersBillion: number | undefined;
   /** Context the figures were taken with; undefined where they hold for any. */
   readonly context: number | undefined;
   readonly figures: Readonly<Partial<Record<ProfileMetric, number>>>;
@@ -38,14 +36,12 @@ const NPU_CONTEXT_DEFAULT = 4_096;
 
 const cpuRow = z.object({
   model: z.string(),
-  params_b: z.number().optional(),
   prompt_tps: z.number().positive(),
   decode_tps: z.number().positive(),
   peak_rss_mb: z.number().positive().optional(),
 });
 const npuRow = z.object({
   model: z.string(),
-  params_b: z.number().optional(),
   context: z.number().nullish(),
   ttft_ms: z.number().positive().optional(),
   decode_tps: z.number().positive(),
@@ -93,8 +89,6 @@ function readTable(file: string): readonly ReferenceEntry[] {
 function cpuEntry(row: z.infer<typeof cpuRow>, source: string): ReferenceEntry {
   return {
     name: normalizedName(row.model),
-    device: 'cpu',
-    parametersBillion: row.params_b,
     context: undefined,
     figures: {
       prefillTokensPerSec: row.prompt_tps,
@@ -114,8 +108,6 @@ function npuEntry(row: z.infer<typeof npuRow>, table: string): ReferenceEntry {
     rate === undefined ? '' : `, prefill from TTFT ${row.ttft_ms} ms read as ${NPU_PROMPT_TOKENS} prompt tokens`;
   return {
     name: normalizedName(row.model),
-    device: 'npu',
-    parametersBillion: row.params_b,
     context: row.context ?? undefined,
     figures: {
       decodeTokensPerSec: row.decode_tps,

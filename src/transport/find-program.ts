@@ -2,9 +2,9 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 
-/** Folder for what can be made again (llama.cpp, demo models): `$SLUICE_CACHE`, else `$XDG_CACHE_HOME/sluice`, else `~/.cache/sluice`. */
-export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  return environment.SLUICE_CACHE ?? join(environment.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sluice');
+/** Where `scripts/install-llama-cpp` installs, by the same rule: an empty variable counts as unset. */
+function cacheDirectory(environment: NodeJS.ProcessEnv): string {
+  return environment.SLUICE_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice');
 }
 
 /**
