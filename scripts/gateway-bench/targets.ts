@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
@@ -51,7 +52,7 @@ export async function startUpstream({ children, programs, clock }: Bench): Promi
 /** Starts the bare relay in front of an upstream. */
 export async function startRelay({ children, clock }: Bench, upstream: Target): Promise<Target> {
   const port = await freePort();
-  const script = join(import.meta.dirname, 'relay.ts');
+  const script = fileURLToPath(import.meta.resolve('./relay.ts'));
   const args = ['--import', import.meta.resolve('tsx'), script, String(port), String(upstream.port)];
   const child = children.start({ name: 'relay', command: process.execPath, args });
   await untilAnswering(child, `http://127.0.0.1:${port}/health`, clock);
