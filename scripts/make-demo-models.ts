@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/core/errors.ts';
-import { cacheFolder } from '../src/demo/cache-folder.ts';
 import { tierPath, writeAllTiers, writeTier } from '../src/demo/tiers.ts';
+import { cacheFolder } from '../src/transport/cache-folder.ts';
 
 const usage = `usage: npx tsx scripts/make-demo-models.ts [folder]
 

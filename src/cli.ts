@@ -1,17 +1,23 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
-import { registerBenchCommand } from './commands/bench.ts';
-import { registerDemoCommand } from './commands/demo.ts';
-import { registerExplainCommand } from './commands/explain.ts';
-import { registerModelsCommand } from './commands/models.ts';
-import { registerPolicyCommand } from './commands/policy.ts';
-import { registerServeCommand } from './commands/serve.ts';
-import { registerStatusCommand } from './commands/status.ts';
 import { GatewayError } from './core/errors.ts';
 import { packageVersion } from './core/package-root.ts';
 
+type Register = (program: Command) => void;
+
+/** Each command's code is loaded only when it is asked for: a gateway need not wait for what benchmarks import. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  serve: async () => (await import('./commands/serve.ts')).registerServeCommand,
+  demo: async () => (await import('./commands/demo.ts')).registerDemoCommand,
+  bench: async () => (await import('./commands/bench.ts')).registerBenchCommand,
+  explain: async () => (await import('./commands/explain.ts')).registerExplainCommand,
+  policy: async () => (await import('./commands/policy.ts')).registerPolicyCommand,
+  models: async () => (await import('./commands/models.ts')).registerModelsCommand,
+  status: async () => (await import('./commands/status.ts')).registerStatusCommand,
+};
+
 /** Exit codes: 0 ok, 1 failed, 2 usage. */
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
   const program = new Command('sluice')
     .description('One endpoint in front of several local model runtimes, routed by what was measured.')
     .version(packageVersion())
@@ -20,13 +26,10 @@ async function main(): Promise<number> {
     .showHelpAfterError('(--help lists what can be given)')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  registerServeCommand(program);
-  registerDemoCommand(program);
-  registerBenchCommand(program);
-  registerExplainCommand(program);
-  registerPolicyCommand(program);
-  registerModelsCommand(program);
-  registerStatusCommand(program);
+  // Every word that could name the command (an option's value may look like one); for help, all.
+  const named = args.filter((word) => Object.hasOwn(COMMANDS, word));
+  const wanted = named.length === 0 || args[0] === 'help' ? Object.keys(COMMANDS) : new Set(named);
+  for (const name of wanted) (await COMMANDS[name]?.())?.(program);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   try {
     await program.parseAsync();
@@ -47,4 +50,4 @@ function report(error: unknown): number {
   return 1;
 }
 
-process.exitCode = await main();
+process.exitCode = await main(process.argv.slice(2));

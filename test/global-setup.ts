@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cacheFolder } from '../src/demo/cache-folder.ts';
+import { cacheFolder } from '../src/transport/cache-folder.ts';
 import { tierPath, writeAllTiers, writeTier } from '../src/demo/tiers.ts';
 
 const installer = join(import.meta.dirname, '..', 'scripts', 'install-llama-cpp');

@@ -39,7 +39,7 @@ export function registerServeCommand(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const log = openEventLog({
+  const log = await openEventLog({
     format: options.logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
     level: options.logLevel,
   });

@@ -71,8 +71,11 @@ export interface RuntimeConnection {
   ready(signal: AbortSignal): Promise<void>;
   /** Generates one token; rejects when the child answers but cannot generate. */
   canary(signal: AbortSignal): Promise<void>;
-  /** Resolves when the engine runs nothing: after an abort, the lane is free only then. */
-  idle(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the engine runs no more generations than `othersRunning` says (default: none): after an abort, the
+   * lane is free only then.
+   */
+  idle(signal: AbortSignal, othersRunning?: () => number): Promise<void>;
   /** Sends a request in the OpenAI language and passes the reply's bytes through, untouched. */
   exchange(path: string, body: Buffer | string, sink: ReplySink): Exchange;
   /** Closes sockets. The process is the supervisor's. */

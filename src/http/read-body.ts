@@ -22,11 +22,13 @@ export function readBody(incoming: IncomingMessage, bytesMax: number): Promise<B
       }
       chunks.push(chunk);
     });
+    const left = (cause?: unknown) => {
+      // Also called when the body has been read and the connection ends later.
+      if (!incoming.complete) reject(new GatewayError('cancelled', 'the client left while sending', { cause }));
+    };
     incoming.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)));
-    incoming.once('error', (cause) =>
-      reject(new GatewayError('cancelled', 'the client left while sending', { cause })),
-    );
-    incoming.once('close', () => reject(new GatewayError('cancelled', 'the client left while sending')));
+    incoming.once('error', left);
+    incoming.once('close', left);
   });
 }
 

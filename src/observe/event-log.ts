@@ -1,5 +1,4 @@
 import pino from 'pino';
-import pretty from 'pino-pretty';
 import type { GatewayEvent, RequestRecord } from '../core/events.ts';
 import { formatDurationMs } from '../core/format.ts';
 
@@ -19,10 +18,16 @@ export interface EventLog {
 type Line = { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string; readonly fields: object };
 
 /** Opens the log. JSON lines are buffered up to 4 KiB, because a write per request costs more than the request's line. */
-export function openEventLog({ format, level }: LogOptions): EventLog {
+export async function openEventLog({ format, level }: LogOptions): Promise<EventLog> {
   const stream =
     format === 'text'
-      ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true })
+      ? (await import('pino-pretty')).default({
+          destination: 2,
+          sync: true,
+          ignore: 'pid,hostname',
+          translateTime: 'SYS:HH:MM:ss',
+          singleLine: true,
+        })
       : pino.destination({ dest: 2, sync: false, minLength: 4096 });
   const log = pino({ level, base: undefined }, stream);
   return {

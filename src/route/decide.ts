@@ -39,11 +39,11 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
     if (!pinned || model.id === workload.pinnedModel) assessments.push(assess(model, circumstances));
   }
   const usable = assessments.filter(({ blocked }) => blocked === undefined);
-  const feasible = usable.filter(({ misses }) => misses.length === 0);
+  const feasible = usable.filter(({ meetsAll }) => meetsAll);
   if (feasible.length > 0) {
     const ranked = rankFeasible(feasible, workload.slo, classPolicy.prefer);
     const spares = classPolicy.whenNone === 'degrade' && feasible.length < usable.length;
-    const order = spares ? [...ranked, ...rankDegraded(usable.filter(({ misses }) => misses.length > 0))] : ranked;
+    const order = spares ? [...ranked, ...rankDegraded(usable.filter(({ meetsAll }) => !meetsAll))] : ranked;
     return choice(order, assessments, { workload, prefer: classPolicy.prefer, degraded: false });
   }
   if (usable.length > 0 && (pinned || classPolicy.whenNone === 'degrade')) {
@@ -84,7 +84,7 @@ function whyChosen(winner: Assessment, all: readonly Assessment[], { workload, p
   else parts.push(`best of those that meet the targets (quality ${winner.model.quality})`);
   const better = all
     .filter(
-      ({ model, blocked, misses }) => model.quality > winner.model.quality && (blocked ?? misses[0]) !== undefined,
+      ({ model, blocked, meetsAll }) => model.quality > winner.model.quality && (blocked !== undefined || !meetsAll),
     )
     .sort((a, b) => a.model.quality - b.model.quality);
   for (const loser of better.slice(0, NAMED_LOSERS_MAX)) parts.push(`${loser.model.id} ${lossOf(loser)}`);
@@ -105,21 +105,25 @@ function whyDegraded(winner: Assessment, { workload }: Outcome): string {
 }
 
 function asCandidate(assessment: Assessment, whyWon: string | undefined): Candidate {
-  const { model, device, predicted, blocked, misses } = assessment;
+  const { model, device, predicted, blocked, meetsAll } = assessment;
   return {
     model: model.id,
     device,
     quality: model.quality,
     predicted,
-    feasible: blocked === undefined && misses.length === 0,
-    reason: whyWon ?? asciiLine(lossOf(assessment)),
+    feasible: blocked === undefined && meetsAll,
+    // Put into words when somebody reads it; the figures it is made of do not change any more.
+    get reason() {
+      return whyWon ?? asciiLine(lossOf(assessment));
+    },
   };
 }
 
 // The chosen one was preferred or had the higher utility; a feasible loser lost to that and to nothing else.
-function lossOf({ blocked, misses, predicted }: Assessment): string {
+function lossOf(loser: Assessment): string {
+  const { blocked, meetsAll, predicted } = loser;
   if (blocked !== undefined) return blocked.reason;
-  if (misses.length > 0) return misses.join('; ');
+  if (!meetsAll) return loser.misses.join('; ');
   return `feasible, e2e ${formatDurationMs(predicted?.e2eMs ?? Number.NaN)}; another ranked higher`;
 }
 

@@ -21,7 +21,12 @@ export type Assessment = {
   readonly predicted: Prediction | undefined;
   /** First hard obstacle with figures; undefined = it could serve the request. */
   readonly blocked: { readonly by: Obstacle; readonly reason: string; readonly remedy?: string } | undefined;
-  /** Targets it would miss, with figures; empty = feasible (where not blocked). */
+  /** True when it meets the quality floor and every target; says nothing of what blocks it. */
+  readonly meetsAll: boolean;
+  /**
+   * Targets it would miss, with figures; empty where `meetsAll`. Written down when read: of a dozen candidates people
+   * read one or two, and formatting all of them would cost more than the decision.
+   */
   readonly misses: readonly string[];
   readonly meetsQuality: boolean;
   /** Largest ratio of a predicted figure to its target (or of tokens to context); over 1 = missed. 0 without targets. */
@@ -62,12 +67,30 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
     windowObstacle(circumstances);
   const meetsQuality = pinned || model.quality >= workload.minQuality;
   const strain = strainOf(predicted, workload.slo, contextTokens);
+  return {
+    model,
+    device,
+    lane,
+    predicted,
+    blocked,
+    meetsAll: meetsQuality && strain <= 1,
+    get misses() {
+      return describeMisses(this, workload);
+    },
+    meetsQuality,
+    strain,
+    contextTokens,
+  };
+}
+
+function describeMisses(
+  { model, predicted, meetsQuality, strain, contextTokens }: Assessment,
+  workload: Workload,
+): string[] {
   const misses: string[] = [];
-  if (blocked === undefined) {
-    if (!meetsQuality) misses.push(`quality ${model.quality} < ${workload.minQuality}`);
-    if (strain > 1) pushStrains(misses, predicted, workload.slo, contextTokens);
-  }
-  return { model, device, lane, predicted, blocked, misses, meetsQuality, strain, contextTokens };
+  if (!meetsQuality) misses.push(`quality ${model.quality} < ${workload.minQuality}`);
+  if (strain > 1 && predicted !== undefined) pushStrains(misses, predicted, workload.slo, contextTokens);
+  return misses;
 }
 
 function queueOf(device: string, { queues, workload, snapshot }: Circumstances): QueueOutlook | undefined {
@@ -104,6 +127,7 @@ function unseen(model: ModelPolicy, device: string, lane: LaneView | undefined):
     lane,
     predicted: undefined,
     blocked,
+    meetsAll: false,
     misses: [],
     meetsQuality: false,
     strain: 0,

@@ -11,7 +11,7 @@ export type ServeParts = {
   readonly clock: Clock;
   readonly emit: EmitEvent;
   readonly lanes: Lanes;
-  readonly supervisor: Pick<Supervisor, 'acquire'>;
+  readonly supervisor: Pick<Supervisor, 'acquire' | 'tryAcquire'>;
   /** Where a model runs, and how many generations its child takes at a time. */
   readonly placeOf: (model: ModelId) => { readonly device: string; readonly slots: number };
   /** Told of every finished generation, to keep the observed profile fresh. */

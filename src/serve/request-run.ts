@@ -38,7 +38,7 @@ class Run implements RequestRun, ReplySink {
   readonly #parts: ServeParts;
   readonly #job: ServeJob;
   readonly #sink: ServeSink;
-  readonly #cancel = new AbortController();
+  #cancel: AbortController | undefined;
   #model: ModelId;
   #attempts = 0;
   #ticket: LaneTicket | undefined;
@@ -69,7 +69,7 @@ class Run implements RequestRun, ReplySink {
 
   abort(): void {
     if (this.#closed) return;
-    this.#cancel.abort(new GatewayError('cancelled', 'request cancelled'));
+    this.#cancel?.abort(new GatewayError('cancelled', 'request cancelled'));
     this.#exchange?.abort();
     this.#close({ kind: 'cancelled' }, {}, 'aborted');
   }
@@ -88,18 +88,23 @@ class Run implements RequestRun, ReplySink {
 
   async #attempt(): Promise<void> {
     const { lanes, supervisor, clock } = this.#parts;
-    const { signal } = this.#cancel;
     this.#attempts += 1;
     const before = clock.monotonicMs();
     const admission = this.#admission();
-    this.#ticket = lanes.tryAdmit(admission) ?? (await lanes.admit(admission, signal));
+    this.#ticket = lanes.tryAdmit(admission) ?? (await lanes.admit(admission, this.#signal()));
     if (this.#closed) return this.#giveBack('ok');
     this.#queuedMs = clock.monotonicMs() - before;
-    const lease = await supervisor.acquire(this.#model, signal);
+    const lease = supervisor.tryAcquire(this.#model) ?? (await supervisor.acquire(this.#model, this.#signal()));
     this.#lease = lease;
     if (this.#closed) return this.#giveBack('ok');
     this.#loadMs = lease.loadMs;
     this.#exchange = lease.connection.exchange(this.#job.path, this.#job.bodyFor(this.#model), this);
+  }
+
+  // Made only when something has to be waited for: most requests never need one, and it is not cheap.
+  #signal(): AbortSignal {
+    this.#cancel ??= new AbortController();
+    return this.#cancel.signal;
   }
 
   #admission() {

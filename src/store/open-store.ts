@@ -123,7 +123,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
       outputTokens: requests.outputTokens,
       dataVersion: () => Number(database.pragma('data_version', { simple: true })),
     }),
-    recordRequest: (record) => buffer.add({ kind: 'request', record }),
+    recordRequest: (record) => buffer.add({ kind: 'request', record: requests.trim(record) }),
     recordObservation,
     flush: () => buffer.flush(),
     close: () => {

@@ -62,9 +62,12 @@ export function openRequestTable(database: Database, clock: Clock) {
   };
 
   return {
+    /** The record, or above {@link DECISIONS_PER_SECOND} one without candidates: what waits to be written is kept small. */
+    trim: (record: RequestRecord): RequestRecord =>
+      takesDecision(record.receivedAtMs) ? record : { ...record, candidates: [] },
     insert: (record: RequestRecord): void => {
       const { lastInsertRowid } = insertRequest.run(...encodeRequest(record));
-      if (takesDecision(record.receivedAtMs)) insertDecision.run(lastInsertRowid, encodeCandidates(record));
+      if (record.candidates.length > 0) insertDecision.run(lastInsertRowid, encodeCandidates(record));
     },
     newest: (limit: number, filter: Filter): readonly RequestRecord[] => {
       const { model = null, client = null, outcome = null } = filter;

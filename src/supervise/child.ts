@@ -181,7 +181,8 @@ export class Child {
       const plan = await spec.adapter.launch(spec.model, spec.runtime, endpoint);
       if (this.#state.kind !== 'starting') throw this.#startError('it was stopped before it began');
       const environment = { ...spec.environment, ...plan.environment };
-      log.append(`sluice: starting ${[plan.command, ...plan.args].join(' ')}`);
+      // A build that takes its key as an argument must not have it kept in a log.
+      log.append(`sluice: starting ${[plan.command, ...plan.args].join(' ').replaceAll(endpoint.apiKey, '***')}`);
       const process = await spawnChild({ ...plan, environment, onLine: (line) => log.append(line) }, clock);
       reaper.record(process.pid);
       const connection = spec.adapter.connect(spec.model, endpoint, process.channel);

@@ -59,16 +59,18 @@ export function hasFreeSlot(entry: Entry): boolean {
 export const parallelOf = (entry: Entry): number => Math.max(1, entry.model.settings.parallel ?? 1);
 
 /** Memory a load needs: the measured peak, else the formula, with a word on which. 0 where nothing is known. */
-export function memoryNeed(
+export function memoryFigure(
   entry: Entry,
   measured: MeasuredFigures,
-): { readonly bytes: number; readonly basis: string } {
+): Pick<SupervisedModel, 'memoryBytes' | 'memoryBasis'> {
   const peak = measured(entry.id).peakMemoryBytes;
-  if (peak !== undefined) return { bytes: peak.value, basis: `${peak.provenance}: ${peak.source}` };
+  if (peak !== undefined) return { memoryBytes: peak.value, memoryBasis: `${peak.provenance}: ${peak.source}` };
   const estimate = entry.inspection.facts?.estimatedMemoryBytes;
-  if (estimate === undefined) return { bytes: 0, basis: 'unknown' };
-  return { bytes: estimate, basis: 'estimated: file size + KV formula' };
+  if (estimate === undefined) return { memoryBytes: 0, memoryBasis: 'unknown' };
+  return { memoryBytes: estimate, memoryBasis: 'estimated: file size + KV formula' };
 }
+
+const isServing = (state: ChildState | undefined): boolean => state?.kind === 'ready' || state?.kind === 'busy';
 
 /** Memory a child holds now; 0 without a process. Where it grew beyond the figure, what it really has. */
 export function memoryHeld(entry: Entry): number {
@@ -89,7 +91,9 @@ export function loadCostMs(entry: Entry, measured: MeasuredFigures): number {
 export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigures): SupervisedModel {
   const { child, inspection } = entry;
   const { incarnation } = child;
-  const need = memoryNeed(entry, measured);
+  // With every request a child goes from ready to busy and back; asking for its figures each time would be for nothing.
+  const isUse = isServing(child.state) && isServing(entry.viewedState) && child.state !== entry.viewedState;
+  const { memoryBytes, memoryBasis } = isUse ? entry.view : memoryFigure(entry, measured);
   entry.viewedState = child.state;
   entry.view = {
     availability: inspection.availability,
@@ -98,8 +102,8 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
     residency: residencyOf(entry, clock, measured),
     running: runningIn(child.state),
     parallel: parallelOf(entry),
-    memoryBytes: need.bytes,
-    memoryBasis: need.basis,
+    memoryBytes,
+    memoryBasis,
     pid: incarnation?.process.pid,
     port: incarnation?.endpoint.port,
     startedAtMs: incarnation?.startedAtMs,

@@ -3,6 +3,7 @@ import { GatewayError, messageOf } from '../core/errors.ts';
 import { formatDurationMs } from '../core/format.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Child, Incarnation } from './child.ts';
+import { runningIn } from './child-machine.ts';
 import type { Lease, ReleaseKind } from './supervisor-types.ts';
 
 /** An engine that still works on an abandoned request after this is stuck in its prefill (llama.cpp issue 15232). */
@@ -55,7 +56,9 @@ function giveBack(child: Child, incarnation: Incarnation, clock: Clock, how: Rel
 
 async function afterAbort(child: Child, incarnation: Incarnation, clock: Clock): Promise<void> {
   try {
-    await within(IDLE_LIMIT_MS, clock, (signal) => incarnation.connection.idle(signal));
+    // The slots of a child with several may belong to others, who have not left.
+    const othersRunning = () => Math.max(0, runningIn(child.state) - 1);
+    await within(IDLE_LIMIT_MS, clock, (signal) => incarnation.connection.idle(signal, othersRunning));
     child.vacate(incarnation, false);
   } catch (error) {
     if (!incarnation.alive) return;

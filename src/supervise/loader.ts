@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
 import { formatBytes } from '../core/format.ts';
-import { type Entry, loadCostMs, type MeasuredFigures, memoryHeld, memoryNeed } from './entry.ts';
+import { type Entry, loadCostMs, type MeasuredFigures, memoryFigure, memoryHeld } from './entry.ts';
 import { type EvictionPlan, type MemoryHolder, planEviction } from './memory.ts';
 import { refuseWaiters, serveWaiters } from './waiters.ts';
 
@@ -147,7 +147,7 @@ function planFor(entry: Entry, deps: LoaderDeps): EvictionPlan {
     const idle = other.child.state.kind === 'ready';
     holders.push({ id: other.id, bytes, idle, reloadMs: loadCostMs(other, deps.measured) });
   }
-  return planEviction(memoryNeed(entry, deps.measured).bytes, deps.budget().bytes, holders);
+  return planEviction(memoryFigure(entry, deps.measured).memoryBytes, deps.budget().bytes, holders);
 }
 
 function giveUpBackground(entry: Entry, plan: EvictionPlan, deps: LoaderDeps): 'done' {
@@ -177,11 +177,11 @@ function leftAlone(entry: Entry, reason: string): GatewayError {
 }
 
 function tooLarge(entry: Entry, deps: LoaderDeps): GatewayError {
-  const need = memoryNeed(entry, deps.measured);
+  const need = memoryFigure(entry, deps.measured);
   const budget = deps.budget();
   return new GatewayError(
     'model_unavailable',
-    `${entry.id} needs ${formatBytes(need.bytes)} (${need.basis}), more than the ${formatBytes(budget.bytes)} all children may take ` +
+    `${entry.id} needs ${formatBytes(need.memoryBytes)} (${need.memoryBasis}), more than the ${formatBytes(budget.bytes)} all children may take ` +
       `(${formatBytes(budget.totalBytes)} - ${formatBytes(budget.reserveBytes)} reserve); use a smaller file or context, or more memory`,
     { shouldRetry: false },
   );

@@ -19,6 +19,8 @@ export interface Supervisor {
    * reason, or with `model_not_found`, `model_unavailable`, `start_failed`, `load_timeout` or `shutting_down`.
    */
   acquire(model: ModelId, signal: AbortSignal): Promise<Lease>;
+  /** {@link acquire} where nothing has to be waited for: a ready child with a free slot nobody waits for; else undefined. */
+  tryAcquire(model: ModelId): Lease | undefined;
   /** Makes the model ready without using it; also the way out of `failed`. Rejects as {@link acquire} does. */
   load(model: ModelId, signal: AbortSignal): Promise<void>;
   /** Stops the model's child once its generations have ended; it stays stopped until somebody asks for it. */

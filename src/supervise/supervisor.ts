@@ -90,12 +90,15 @@ class ProcessSupervisor implements Supervisor {
   }
 
   acquire(model: ModelId, signal: AbortSignal): Promise<Lease> {
+    const lease = signal.aborted ? undefined : this.tryAcquire(model);
+    return lease === undefined ? (this.#wait(model, 'lease', signal) as Promise<Lease>) : Promise.resolve(lease);
+  }
+
+  // The common case, and the reason why it is a function of its own: nothing to wait for, so nothing is awaited.
+  tryAcquire(model: ModelId): Lease | undefined {
     const entry = this.#roster.get(model);
-    // The common case, and the reason this function is not async: nothing to wait for, so nothing is awaited.
-    if (entry !== undefined && !this.#stopping && entry.waiters.length === 0 && hasFreeSlot(entry)) {
-      return Promise.resolve(takeLease(model, entry.child, this.#deps.clock, { cold: false, loadMs: 0 }));
-    }
-    return this.#wait(model, 'lease', signal) as Promise<Lease>;
+    if (entry === undefined || this.#stopping || entry.waiters.length > 0 || !hasFreeSlot(entry)) return undefined;
+    return takeLease(model, entry.child, this.#deps.clock, { cold: false, loadMs: 0 });
   }
 
   async load(model: ModelId, signal: AbortSignal): Promise<void> {
@@ -204,6 +207,7 @@ class ProcessSupervisor implements Supervisor {
   }
 
   #onChange(entry: Entry): void {
+    if (entry.child.incarnation === undefined) entry.rssBytes = undefined;
     this.#roster.refresh(entry);
     const { kind } = entry.child.state;
     if (kind === 'ready' || kind === 'busy') serveWaiters(entry, this.#deps.clock);
@@ -279,11 +283,12 @@ class ProcessSupervisor implements Supervisor {
       const { incarnation, state } = entry.child;
       if (incarnation !== undefined) {
         entry.rssBytes = await residentBytes(incarnation.process.pid);
-        this.#roster.refresh(entry);
       } else if (state.kind === 'failed' || entry.inspection.availability.kind === 'unavailable') {
         // A file that was put there, or a program that was installed, needs no reload of the policy.
         await this.#inspectAgain(entry);
       }
+      // Also for the rest: figures may have been measured since.
+      this.#roster.refresh(entry);
     }
   }
 

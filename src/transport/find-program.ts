@@ -1,11 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-
-/** Where `scripts/install-llama-cpp` installs, by the same rule: an empty variable counts as unset. */
-function cacheDirectory(environment: NodeJS.ProcessEnv): string {
-  return environment.SLUICE_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice');
-}
+import { cacheFolder } from './cache-folder.ts';
 
 /**
  * Absolute path of a program: as it is when the name holds a slash, else the first hit on PATH, else the prefix that
@@ -14,7 +9,7 @@ function cacheDirectory(environment: NodeJS.ProcessEnv): string {
 export function findProgram(name: string, environment: NodeJS.ProcessEnv = process.env): string | undefined {
   if (name.includes('/')) return isProgram(resolve(name)) ? resolve(name) : undefined;
   const folders = (environment.PATH ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
-  folders.push(join(cacheDirectory(environment), 'llama.cpp', 'bin'));
+  folders.push(join(cacheFolder(environment), 'llama.cpp', 'bin'));
   return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 

@@ -12,7 +12,7 @@ import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Policy } from '../core/policy.ts';
 import { loadPolicy } from '../policy/load.ts';
-import { watchFile } from './watch-file.ts';
+import { type FileWatch, watchFile } from './watch-file.ts';
 
 /** What became of a changed file. */
 export type PolicyEvent =
@@ -41,7 +41,13 @@ export type PolicySourceDeps = { readonly clock: Clock; readonly onEvent: (event
 
 /** Loads a policy file and follows its changes. Rejects with `invalid_config` when the first load fails. */
 export async function openPolicySource(file: string, deps: PolicySourceDeps): Promise<PolicySource> {
-  const started = await loadPolicy(file);
+  // Watched from before the first load, so that no change falls between the two.
+  let changedEarly = false;
+  let onChange = () => {
+    changedEarly = true;
+  };
+  const watch = watchFile(file, deps.clock, () => onChange());
+  const started = await loadFirst(file, watch);
   let current = started;
   let lastError: { message: string; atMs: number } | undefined;
   let closed = false;
@@ -76,24 +82,27 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
     return running;
   };
 
-  const watch = watchFile(
-    file,
-    () => void reload(),
-    (cause) => deps.onEvent({ kind: 'rejected', message: `cannot watch ${file}: ${messageOf(cause)}` }),
-  );
-  await watch.ready;
-  // The file may have changed between the first load and the watch.
-  await reload();
+  onChange = () => void reload();
+  if (changedEarly) await reload();
   return {
     current: () => current,
     lastError: () => lastError,
     reload,
     close: async () => {
       closed = true;
-      await watch.close();
+      watch.close();
       await running;
     },
   };
+}
+
+async function loadFirst(file: string, watch: FileWatch): Promise<Policy> {
+  try {
+    return await loadPolicy(file);
+  } catch (error) {
+    watch.close();
+    throw error;
+  }
 }
 
 async function attempt(

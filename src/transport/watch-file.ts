@@ -1,36 +1,47 @@
-import { basename, dirname, join, resolve } from 'node:path';
-import { watch } from 'chokidar';
+import { type Stats, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { CancelTimer, Clock } from '../core/clock.ts';
 
 /** A running watch. */
 export type FileWatch = {
-  /** Resolves once changes are seen; rejects never. What changed before then is not reported. */
-  readonly ready: Promise<void>;
-  /** Stops watching; resolves when the system's handles are released. */
-  close(): Promise<void>;
+  /** Stops watching; no change is reported after it. */
+  close(): void;
 };
 
-/** A write counts as done when the size has stood still this long: editors write in several steps. */
-const STABLE_MS = 100;
+/** How often the file is looked at: soon enough for an editor's user, and a few stats a second cost nothing. */
+const LOOK_EVERY_MS = 250;
 
 /**
- * Calls `onChange` after a file was written, replaced, removed or created again. It watches the file's folder and not
- * the file, because many editors save by renaming a new file over the old one, and a watch on the old file would then
- * watch nothing. Several writes within 100 ms are one change; failures of the watch itself go to `onError`.
+ * Calls `onChange` after a file was written, replaced, removed or created again, compared with its state at the call.
+ * It looks at the file itself in intervals instead of listening to its folder: that sees a file renamed over the old
+ * one, a symbolic link that points elsewhere and a network share alike, and what is written beside it (logs, a
+ * database) costs nothing. A file that cannot be looked at counts as absent.
  */
-export function watchFile(
-  path: string,
-  onChange: () => void,
-  onError: (cause: unknown) => void = () => undefined,
-): FileWatch {
-  const folder = dirname(resolve(path));
-  const file = join(folder, basename(path));
-  const watcher = watch(folder, {
-    depth: 0,
-    ignored: (candidate) => candidate !== folder && candidate !== file,
-    ignoreInitial: true,
-    awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: 20 },
-  });
-  const ready = new Promise<void>((done) => watcher.once('ready', () => done()));
-  watcher.on('add', onChange).on('change', onChange).on('unlink', onChange).on('error', onError);
-  return { ready, close: () => watcher.close() };
+export function watchFile(path: string, clock: Clock, onChange: () => void): FileWatch {
+  const file = resolve(path);
+  let seen = identity(statSync(file, { throwIfNoEntry: false }));
+  let closed = false;
+  let cancelTimer: CancelTimer | undefined;
+  const look = async () => {
+    const now = identity(await stat(file).catch(() => undefined));
+    if (closed) return;
+    const changed = now !== seen;
+    seen = now;
+    schedule();
+    if (changed) onChange();
+  };
+  const schedule = () => {
+    cancelTimer = clock.after(LOOK_EVERY_MS, () => void look());
+  };
+  schedule();
+  return {
+    close: () => {
+      closed = true;
+      cancelTimer?.();
+    },
+  };
 }
+
+const identity = (stats: Stats | undefined): string =>
+  stats === undefined ? 'absent' : `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}`;

@@ -2,6 +2,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import { type FileWatch, watchFile } from '../../src/transport/watch-file.ts';
 
 let folder = '';
@@ -14,11 +15,10 @@ const nextChange = () => new Promise<void>((resolve) => (wake = resolve));
 
 async function watching(name: string): Promise<string> {
   const file = join(folder, name);
-  watch = watchFile(file, () => {
+  watch = watchFile(file, systemClock, () => {
     changes += 1;
     wake();
   });
-  await watch.ready;
   return file;
 }
 
@@ -27,7 +27,7 @@ beforeEach(async () => {
   changes = 0;
 });
 afterEach(async () => {
-  await watch?.close();
+  watch?.close();
   watch = undefined;
   await rm(folder, { recursive: true, force: true });
 });

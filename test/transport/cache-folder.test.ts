@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cacheFolder } from '../../src/demo/cache-folder.ts';
+import { cacheFolder } from '../../src/transport/cache-folder.ts';
 
 describe('cacheFolder', () => {
   it.each([
