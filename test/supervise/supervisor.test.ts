@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { modelId } from '../../src/core/ids.ts';
+import type { RuntimeAdapter } from '../../src/core/runtime.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 import {
   acquire,
+  engineAdapter,
   engineModel,
   enginePolicy,
   generate,
+  hurriedClock,
   processRuns,
   startSupervisor,
   touch,
@@ -63,6 +66,14 @@ describe('acquire', () => {
     await expect(impatient).rejects.toThrow('left');
     await first.release('ok');
     expect(await patient).toMatchObject({ cold: false });
+  });
+
+  it('gives nothing to a request that has already left', async () => {
+    const { supervisor } = startSupervisor();
+    await supervisor.applyPolicy(enginePolicy([engineModel('small')]));
+    await (await acquire(supervisor, 'small')).release('ok');
+    await expect(acquire(supervisor, 'small', AbortSignal.abort(new Error('left')))).rejects.toThrow('left');
+    expect(viewOf(supervisor, 'small').running).toBe(0);
   });
 
   it('runs as many at a time as the child has slots', async () => {
@@ -127,7 +138,7 @@ describe('a start that fails', () => {
   });
 
   it("is not tried again where the child's words say it is hopeless", async () => {
-    const { supervisor, log } = startSupervisor({ hurry: 100 });
+    const { supervisor, log } = startSupervisor({ hurry: 1 });
     const environment = { ENGINE_EXIT_ON_LOAD: '1', ENGINE_LAST_WORDS: 'hopeless: bad magic' };
     await supervisor.applyPolicy(enginePolicy([engineModel('small', { keep: RESIDENT, settings: { environment } })]));
     await supervisor.ready();
@@ -415,6 +426,16 @@ describe('applyPolicy', () => {
     expect((await generate(await waiting)).text).toContain('new');
   });
 
+  it('lets those who wait for a load have the new launch where the old one is given up', async () => {
+    const { supervisor, log } = startSupervisor();
+    const slow = engineModel('small', { settings: { environment: { ENGINE_LOAD_MS: '3600000' } } });
+    await supervisor.applyPolicy(enginePolicy([slow]));
+    const waiting = acquire(supervisor, 'small');
+    await log.until(() => log.states('small').includes('starting>loading'));
+    await supervisor.applyPolicy(enginePolicy([named('new')]));
+    expect((await generate(await waiting)).text).toContain('new');
+  });
+
   it('keeps a child whose launch did not change', async () => {
     const { supervisor } = startSupervisor();
     await supervisor.applyPolicy(enginePolicy([named('same')]));
@@ -435,6 +456,32 @@ describe('applyPolicy', () => {
     await lease.release('ok');
     await log.until(() => log.states('small').includes('draining>stopped'));
     expect(supervisor.memory().pinnedBytes).toBe(0);
+  });
+});
+
+describe('a model that becomes available', () => {
+  it('is noticed without a new policy, and started where it is resident', async () => {
+    const clock = hurriedClock(20);
+    const engine = engineAdapter(clock);
+    let present = false;
+    const adapter: RuntimeAdapter = {
+      ...engine,
+      inspect: async (model, runtime) =>
+        present
+          ? engine.inspect(model, runtime)
+          : {
+              availability: { kind: 'unavailable', reason: 'not there', remedy: 'put it there' },
+              facts: undefined,
+              runtimeVersion: undefined,
+            },
+    };
+    const { supervisor, log } = startSupervisor({ clock, adapters: new Map([['engine', adapter]]) });
+    await supervisor.applyPolicy(enginePolicy([engineModel('small', { keep: RESIDENT })]));
+    await supervisor.ready();
+    expect((await errorOf(acquire(supervisor, 'small'))).message).toBe('small is unavailable: not there; put it there');
+    present = true;
+    await log.until(() => log.states('small').includes('loading>ready'));
+    expect(viewOf(supervisor, 'small').availability.kind).toBe('available');
   });
 });
 
