@@ -20,7 +20,13 @@ import { measureDecide } from './gateway-bench/decide-speed.ts';
 import { measureMemory } from './gateway-bench/gateway-memory.ts';
 import { measureModelLoad } from './gateway-bench/model-load.ts';
 import { compilePrograms } from './gateway-bench/programs.ts';
-import { type BenchResult, describeRun, renderMarkdown, writeResult } from './gateway-bench/result-file.ts';
+import {
+  type BenchResult,
+  describeRun,
+  loadAverage,
+  renderMarkdown,
+  writeResult,
+} from './gateway-bench/result-file.ts';
 import { LOAD_MEASUREMENTS, runRounds, type Sample } from './gateway-bench/rounds.ts';
 import { type Measured, summarize } from './gateway-bench/summary.ts';
 import {
@@ -33,6 +39,9 @@ import {
 } from './gateway-bench/targets.ts';
 
 type Run = Extract<BenchArguments, { kind: 'run' }>;
+
+/** Above this load average before the run, neighbours take a noticeable part of a small machine. */
+const BUSY = 0.5;
 
 const progress = (line: string): void => console.error(line);
 
@@ -55,6 +64,9 @@ async function main(): Promise<number> {
 
 async function benchmark(run: Run): Promise<number> {
   requireBuild(run);
+  const loadAverageBefore = loadAverage();
+  if (loadAverageBefore > BUSY)
+    progress(`the machine is busy (load ${loadAverageBefore.toFixed(1)}): trust ratios only`);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-gateway-'));
   const children = createChildren(folder, systemClock);
   const interruption = new AbortController();
@@ -68,7 +80,7 @@ async function benchmark(run: Run): Promise<number> {
     const programs = await compilePrograms(folder);
     const bench = { folder, children, programs, clock: systemClock, signal: interruption.signal };
     const measured = await measureAll(bench, run);
-    const result = await describeRun({ ...run, rows: summarize(measured), measured }, systemClock);
+    const result = await describeRun({ ...run, rows: summarize(measured), measured, loadAverageBefore }, systemClock);
     await publish(result, run);
     return result.rows.some(({ verdict }) => verdict === 'misses') ? 1 : 0;
   } catch (thrown) {

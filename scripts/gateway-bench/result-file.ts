@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { machineKind, readMachine, readMachineState } from '../../src/bench/fingerprint.ts';
@@ -21,11 +21,15 @@ export type BenchResult = {
   readonly measured: Measured;
 };
 
+/** Processes that want to run, averaged over the last minute; taken before a run it says how quiet the machine was. */
+export const loadAverage = (): number => loadavg()[0] ?? 0;
+
 /** Puts a run together with where it was made. */
 export async function describeRun(
-  run: Pick<BenchResult, 'rounds' | 'quick' | 'rows' | 'measured'>,
+  run: Pick<BenchResult, 'rounds' | 'quick' | 'rows' | 'measured'> & { readonly loadAverageBefore: number },
   clock: Clock,
 ): Promise<BenchResult> {
+  const { rounds, quick, rows, measured, loadAverageBefore } = run;
   const machine = readMachine();
   const state = readMachineState(clock.nowMs());
   return {
@@ -39,8 +43,12 @@ export async function describeRun(
       sluice: packageVersion(),
       commit: await gitCommit(),
       portkey: PORTKEY,
+      loadAverageBefore,
     },
-    ...run,
+    rounds,
+    quick,
+    rows,
+    measured,
   };
 }
 
