@@ -61,6 +61,8 @@ export interface ChildChannel {
   send(message: object): void;
   /** Calls `listener` for every message; returns the way to stop. */
   onMessage(listener: (message: unknown) => void): () => void;
+  /** Calls `listener` for every line the child prints, stdout and stderr; returns the way to stop. */
+  onLine(listener: (line: string) => void): () => void;
   /** Calls `listener` once when the channel has closed, at once where it has already; returns the way to stop. */
   onClose(listener: () => void): () => void;
 }

@@ -54,8 +54,11 @@ export async function spawnChild(request: SpawnRequest, clock: Clock): Promise<S
   });
   // Set up before the first await: a program that does not exist ends at once.
   const ended = endOf(child, clock, request.strays ?? 'kill');
-  readLines(child, request.onLine);
-  const channel = request.ipc ? channelOf(child) : undefined;
+  const listeners = new Set([request.onLine]);
+  readLines(child, (line) => {
+    for (const listener of listeners) listener(line);
+  });
+  const channel = request.ipc ? channelOf(child, listeners) : undefined;
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', reject);
@@ -75,7 +78,9 @@ export function signalGroup(leaderPid: number, name: 'SIGTERM' | 'SIGKILL'): voi
   }
 }
 
-function channelOf(child: ChildProcess): ChildChannel {
+type LineListener = (line: string) => void;
+
+function channelOf(child: ChildProcess, lineListeners: Set<LineListener>): ChildChannel {
   return {
     send: (message) => {
       // The callback takes the error of a channel that broke while the message was on its way.
@@ -84,6 +89,10 @@ function channelOf(child: ChildProcess): ChildChannel {
     onMessage: (listener) => {
       child.on('message', listener);
       return () => child.off('message', listener);
+    },
+    onLine: (listener) => {
+      lineListeners.add(listener);
+      return () => lineListeners.delete(listener);
     },
     onClose: (listener) => {
       if (!child.connected) listener();

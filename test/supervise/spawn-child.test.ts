@@ -70,6 +70,8 @@ describe('spawnChild', () => {
     const { child, lines } = start('', given);
     const { channel, ended } = await child;
     const closed = new Promise<void>((resolve) => channel?.onClose(resolve));
+    const heard: string[] = [];
+    channel?.onLine((line) => heard.push(line));
     const answer = new Promise((resolve) => channel?.onMessage(resolve));
     channel?.send({ text: 'one\ntwo' });
     expect(await answer).toEqual({ got: { text: 'one\ntwo' } });
@@ -77,7 +79,7 @@ describe('spawnChild', () => {
     await ended;
     channel?.send({ text: 'to nobody' });
     expect(await new Promise((resolve) => channel?.onClose(() => resolve('told again')))).toBe('told again');
-    expect(lines).toEqual(['printed']);
+    expect([lines, heard]).toEqual([['printed'], ['printed']]);
   });
 
   it('opens no channel unless asked', async () => {
