@@ -9,7 +9,11 @@ const SPARE_CONNECTIONS = 1;
 const POLL_FIRST_MS = 5;
 // A load takes seconds; finding its end late adds to every cold answer, and asking costs next to nothing.
 const READY_POLL_MAX_MS = 25;
-const IDLE_POLL_MAX_MS = 100;
+// llama-server looks whether a client has left only after a second in which no result of any kind came, and the answer to
+// our own question is one: asked more often, it would read an abandoned prompt to its end.
+const IDLE_POLL_MAX_MS = 1_100;
+/** The longest gap of the first, quick questions; a generation that is cancelled while it decodes ends within these. */
+const IDLE_POLL_QUICK_MS = 100;
 /** A server that does not answer `/health` for so long is asked again: its accept queue may have lost us. */
 const HEALTH_LIMIT_MS = 2_000;
 
@@ -23,20 +27,25 @@ export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, 
   return {
     ready: (signal) => untilReady(client, clock, signal),
     canary: (signal) => generateOne(client, model, signal),
-    idle: (signal) => untilIdle(client, clock, signal),
+    idle: (signal, othersRunning) => untilIdle(client, clock, signal, othersRunning ?? (() => 0)),
     exchange: (path, body, sink) => client.exchange(path, body, sink),
     close: () => client.close(),
   };
 }
 
 async function untilReady(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<void> {
-  await poll(clock, READY_POLL_MAX_MS, signal, async () => {
-    const status = await healthStatus(client, clock, signal);
-    if (status === 200) return true;
-    // 503 while loading; nothing at all while it has not opened its port.
-    if (status === undefined || status === 503) return false;
-    throw new GatewayError('start_failed', `/health answered ${status}: another program may have taken the port`);
-  });
+  await poll(
+    clock,
+    (waitMs) => Math.min(waitMs * 1.5, READY_POLL_MAX_MS),
+    signal,
+    async () => {
+      const status = await healthStatus(client, clock, signal);
+      if (status === 200) return true;
+      // 503 while loading; nothing at all while it has not opened its port.
+      if (status === undefined || status === 503) return false;
+      throw new GatewayError('start_failed', `/health answered ${status}: another program may have taken the port`);
+    },
+  );
 }
 
 async function healthStatus(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<number | undefined> {
@@ -63,19 +72,31 @@ async function generateOne(client: EngineClient, model: ModelPolicy, signal: Abo
   throw new GatewayError('runtime_failed', `a one-token generation was answered with status ${reply.status}`);
 }
 
-async function untilIdle(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<void> {
-  await poll(clock, IDLE_POLL_MAX_MS, signal, async () => {
+async function untilIdle(
+  client: EngineClient,
+  clock: Clock,
+  signal: AbortSignal,
+  othersRunning: () => number,
+): Promise<void> {
+  const slower = (waitMs: number) => (waitMs < IDLE_POLL_QUICK_MS ? waitMs * 1.5 : IDLE_POLL_MAX_MS);
+  await poll(clock, slower, signal, async () => {
     const { status, body } = await client.json('GET', '/slots', undefined, signal);
     if (status !== 200 || !Array.isArray(body)) {
       throw new GatewayError('runtime_failed', `/slots answered ${status}, so nobody can tell whether it is idle`);
     }
-    return body.every((slot: { readonly is_processing?: unknown }) => slot.is_processing !== true);
+    const working = body.filter((slot: { readonly is_processing?: unknown }) => slot.is_processing === true);
+    return working.length <= othersRunning();
   });
 }
 
 /** Asks until the answer is yes, ever more slowly. Rejects with the signal's reason. */
-async function poll(clock: Clock, mostMs: number, signal: AbortSignal, ask: () => Promise<boolean>): Promise<void> {
-  for (let waitMs = POLL_FIRST_MS; ; waitMs = Math.min(waitMs * 1.5, mostMs)) {
+async function poll(
+  clock: Clock,
+  slower: (waitMs: number) => number,
+  signal: AbortSignal,
+  ask: () => Promise<boolean>,
+): Promise<void> {
+  for (let waitMs = POLL_FIRST_MS; ; waitMs = slower(waitMs)) {
     signal.throwIfAborted();
     if (await ask()) return;
     await clock.sleep(waitMs, signal);

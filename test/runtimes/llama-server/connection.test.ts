@@ -2,22 +2,25 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectLlamaServer } from '../../../runtimes/llama-server/connection.ts';
-import { systemClock } from '../../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../../src/core/clock.ts';
 import { freePort } from '../../../src/supervise/free-port.ts';
 import { modelPolicy } from '../../helpers/policy-values.ts';
 
-async function serve(listener: RequestListener, port = 0) {
+async function serve(
+  listener: RequestListener,
+  { port = 0, clock = systemClock }: { port?: number; clock?: Clock } = {},
+) {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return connectTo((server.address() as AddressInfo).port);
+  return connectTo((server.address() as AddressInfo).port, clock);
 }
 
-function connectTo(port: number) {
-  const connection = connectLlamaServer(modelPolicy('m'), { port, apiKey: 'secret' }, systemClock);
+function connectTo(port: number, clock = systemClock) {
+  const connection = connectLlamaServer(modelPolicy('m'), { port, apiKey: 'secret' }, clock);
   onTestFinished(() => connection.close());
   return connection;
 }
@@ -45,7 +48,7 @@ describe('ready', () => {
   it('takes a refused connection for not yet', async () => {
     const port = await freePort();
     const ready = connectTo(port).ready(signal);
-    await serve(answering([200, {}]), port);
+    await serve(answering([200, {}]), { port });
     await ready;
   });
 
@@ -95,6 +98,32 @@ describe('idle', () => {
     );
     await connection.idle(signal);
     expect(asked).toBe(3);
+  });
+
+  it('leaves the slots of others out of account', async () => {
+    asked = 0;
+    const connection = await serve(
+      answering([200, [{ is_processing: true }, { is_processing: true }]], [200, [{ is_processing: true }, {}]]),
+    );
+    await connection.idle(signal, () => 1);
+    expect(asked).toBe(2);
+  });
+
+  it('soon asks less than once a second, which is when llama-server looks for clients that left', async () => {
+    const gapsMs: number[] = [];
+    const clock = {
+      ...systemClock,
+      sleep: async (delayMs: number) => {
+        gapsMs.push(delayMs);
+      },
+    };
+    const busy = [200, [{ is_processing: true }]] as const;
+    const connection = await serve(answering(...Array(14).fill(busy), [200, [{}]]), { clock });
+    await connection.idle(signal);
+    const slow = gapsMs.findIndex((gapMs) => gapMs > 1000);
+    expect(gapsMs.slice(0, slow).reduce((sum, gapMs) => sum + gapMs, 0)).toBeLessThan(500);
+    expect(gapsMs.slice(slow).every((gapMs) => gapMs > 1000)).toBe(true);
+    expect(gapsMs.length - slow).toBeGreaterThan(2);
   });
 
   it('rejects where the slots cannot be read', async () => {
