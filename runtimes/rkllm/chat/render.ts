@@ -15,7 +15,7 @@ export type ChatTemplate = {
   readonly origin: string;
   readonly source: string;
   readonly toolFormat: ToolFormat;
-  /** `switch`: thinks unless told not to; `always`: cannot be told; `none`: does not think. */
+  /** `switch`: can be told; `always`: may think, cannot be told; `none`: its template knows no thoughts. */
   readonly thinking: 'none' | 'switch' | 'always';
   /** Text of the token that ends an answer, where known. */
   readonly eosToken: string | undefined;
@@ -79,7 +79,8 @@ export function renderPrompt(template: ChatTemplate, request: PromptRequest): Re
   const told = template.toolFormat === 'fenced' ? withFencedTools(request.messages, tools) : request.messages;
   const prompt = renderOrRefuse(template, {
     messages: told.map((message) => (template.wantsParts ? withParts(message) : { ...message })),
-    ...(tools.length > 0 && template.toolFormat !== 'fenced' ? { tools } : {}),
+    // Templates written for transformers test "tools is not none", so absent tools are null, not undefined.
+    tools: tools.length > 0 && template.toolFormat !== 'fenced' ? tools : null,
     ...(request.thinking === undefined ? {} : { enable_thinking: request.thinking }),
     add_generation_prompt: request.addGenerationPrompt ?? true,
   });
@@ -185,7 +186,7 @@ function compile(origin: string, templates: Templates, tokens: Tokens): ChatTemp
   const source = `${templates.default}\n${templates.toolUse ?? ''}`;
   // bos_token is empty where nobody named one: a template that writes it must not print "undefined".
   const render: ChatTemplate['render'] = (variables) =>
-    (variables['tools'] === undefined ? main : withTools).render({
+    (Array.isArray(variables['tools']) ? withTools : main).render({
       bos_token: '',
       eos_token: '',
       ...tokens,
@@ -235,6 +236,5 @@ function toolFormatOf(source: string): ToolFormat {
 
 function thinkingOf(source: string): ChatTemplate['thinking'] {
   if (source.includes('enable_thinking')) return 'switch';
-  // Templates of models that always think open the tag in the generation prompt.
-  return /<think>(\\n)*['"]\s*\}\}\s*(\{%-?\s*endif\s*-?%\}\s*)*$/.test(source.trim()) ? 'always' : 'none';
+  return source.includes('</think>') || source.includes('<think>') ? 'always' : 'none';
 }
