@@ -1,4 +1,4 @@
-import type { Candidate, Decision, Workload } from '../core/decision.ts';
+import type { Candidate, Decision, Prediction, Workload } from '../core/decision.ts';
 import { formatDurationMs } from '../core/format.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
@@ -104,19 +104,36 @@ function whyDegraded(winner: Assessment, { workload }: Outcome): string {
   return `degraded: ${winner.misses.join('; ')}; ${how}`;
 }
 
-function asCandidate(assessment: Assessment, whyWon: string | undefined): Candidate {
-  const { model, device, predicted, blocked, meetsAll } = assessment;
-  return {
-    model: model.id,
-    device,
-    quality: model.quality,
-    predicted,
-    feasible: blocked === undefined && meetsAll,
-    // Put into words when somebody reads it; the figures it is made of do not change any more.
-    get reason() {
-      return whyWon ?? asciiLine(lossOf(assessment));
-    },
-  };
+const asCandidate = (assessment: Assessment, whyWon: string | undefined): Candidate => new Weighed(assessment, whyWon);
+
+/** A candidate whose reason is put into words when somebody reads it; the figures behind it do not change any more. */
+class Weighed implements Candidate {
+  readonly model: ModelId;
+  readonly device: string;
+  readonly quality: number;
+  readonly predicted: Prediction | undefined;
+  readonly feasible: boolean;
+  readonly #assessment: Assessment;
+  readonly #whyWon: string | undefined;
+
+  constructor(assessment: Assessment, whyWon: string | undefined) {
+    this.model = assessment.model.id;
+    this.device = assessment.device;
+    this.quality = assessment.model.quality;
+    this.predicted = assessment.predicted;
+    this.feasible = assessment.blocked === undefined && assessment.meetsAll;
+    this.#assessment = assessment;
+    this.#whyWon = whyWon;
+  }
+
+  get reason(): string {
+    return this.#whyWon ?? asciiLine(lossOf(this.#assessment));
+  }
+
+  toJSON(): Candidate {
+    const { model, device, quality, predicted, feasible, reason } = this;
+    return { model, device, quality, predicted, feasible, reason };
+  }
 }
 
 // The chosen one was preferred or had the higher utility; a feasible loser lost to that and to nothing else.

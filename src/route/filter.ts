@@ -14,25 +14,44 @@ export const OBSTACLES = ['unavailable', 'class', 'capability', 'context', 'memo
 export type Obstacle = (typeof OBSTACLES)[number];
 
 /** One model, looked at from every side. */
-export type Assessment = {
+export class Assessment {
   readonly model: ModelPolicy;
   readonly device: string;
   readonly lane: LaneView | undefined;
   readonly predicted: Prediction | undefined;
   /** First hard obstacle with figures; undefined = it could serve the request. */
   readonly blocked: { readonly by: Obstacle; readonly reason: string; readonly remedy?: string } | undefined;
-  /** True when it meets the quality floor and every target; says nothing of what blocks it. */
-  readonly meetsAll: boolean;
-  /**
-   * Targets it would miss, with figures; empty where `meetsAll`. Written down when read: of a dozen candidates people
-   * read one or two, and formatting all of them would cost more than the decision.
-   */
-  readonly misses: readonly string[];
   readonly meetsQuality: boolean;
   /** Largest ratio of a predicted figure to its target (or of tokens to context); over 1 = missed. 0 without targets. */
   readonly strain: number;
   readonly contextTokens: number | undefined;
-};
+  readonly #workload: Workload;
+
+  constructor(seen: Omit<Assessment, 'misses' | 'meetsAll'>, workload: Workload) {
+    this.model = seen.model;
+    this.device = seen.device;
+    this.lane = seen.lane;
+    this.predicted = seen.predicted;
+    this.blocked = seen.blocked;
+    this.meetsQuality = seen.meetsQuality;
+    this.strain = seen.strain;
+    this.contextTokens = seen.contextTokens;
+    this.#workload = workload;
+  }
+
+  /** True when it meets the quality floor and every target; says nothing of what blocks it. */
+  get meetsAll(): boolean {
+    return this.meetsQuality && this.strain <= 1;
+  }
+
+  /**
+   * Targets it would miss, with figures; empty where `meetsAll`. Put into words when read: of a dozen candidates people
+   * read one or two, and formatting all of them would cost more than the decision.
+   */
+  get misses(): readonly string[] {
+    return describeMisses(this, this.#workload);
+  }
+}
 
 /** What is the same for all candidates of one decision. */
 export type Circumstances = {
@@ -53,7 +72,7 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
   const queue = queueOf(device, circumstances);
   const lane = queue?.lane;
   const view = snapshot.models.get(model.id);
-  if (view === undefined) return unseen(model, device, lane);
+  if (view === undefined) return unseen(model, device, lane, workload);
   const memory = assessMemory(model.id, view, snapshot);
   const memoryWaitMs = memory.kind === 'waits' ? memory.waitMs : 0;
   const predicted = predict(workload, output, { model, view, queue, memoryWaitMs }, snapshot.nowMs);
@@ -67,20 +86,8 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
     windowObstacle(circumstances);
   const meetsQuality = pinned || model.quality >= workload.minQuality;
   const strain = strainOf(predicted, workload.slo, contextTokens);
-  return {
-    model,
-    device,
-    lane,
-    predicted,
-    blocked,
-    meetsAll: meetsQuality && strain <= 1,
-    get misses() {
-      return describeMisses(this, workload);
-    },
-    meetsQuality,
-    strain,
-    contextTokens,
-  };
+  const seen = { model, device, lane, predicted, blocked, meetsQuality, strain, contextTokens };
+  return new Assessment(seen, workload);
 }
 
 function describeMisses(
@@ -118,21 +125,11 @@ export function describeTerms(predicted: Prediction): string {
   return `${terms.join(' + ')}, ${predicted.basis}`;
 }
 
-function unseen(model: ModelPolicy, device: string, lane: LaneView | undefined): Assessment {
+function unseen(model: ModelPolicy, device: string, lane: LaneView | undefined, workload: Workload): Assessment {
   const blocked = { by: 'unavailable', reason: 'not inspected yet', remedy: 'try again in a moment' } as const;
   const contextTokens = model.settings.context;
-  return {
-    model,
-    device,
-    lane,
-    predicted: undefined,
-    blocked,
-    meetsAll: false,
-    misses: [],
-    meetsQuality: false,
-    strain: 0,
-    contextTokens,
-  };
+  const seen = { model, device, lane, predicted: undefined, blocked, meetsQuality: false, strain: 0, contextTokens };
+  return new Assessment(seen, workload);
 }
 
 function availabilityObstacle(model: ModelPolicy, view: ModelView): Assessment['blocked'] {
