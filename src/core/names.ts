@@ -14,7 +14,7 @@ export function normalizedName(text: string): string {
  */
 export function friendlyName(text: string): string {
   return normalizedName(text).replace(
-    /[-_.](?=(w\d+a\d+|q\d|iq\d|f16|f32|bf16|opt\d|hybrid|npu\d|ctx\d|rk3\d{3}|g\d{2,3}\b)).*$/,
+    /[-_.](?=(w\d+a\d+|q\d|iq\d|f16|f32|bf16|opt\d|hybrid|npu\d|ctx\d|rk3\d{3}|rv1126b|g\d{2,3}\b)).*$/,
     '',
   );
 }
