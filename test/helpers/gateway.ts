@@ -123,7 +123,7 @@ export function contentOf(text: string): string {
 export async function until<Value>(
   what: string,
   ask: () => Promise<Value | undefined | false> | Value | undefined | false,
-  limitMs = 60_000,
+  limitMs = 30_000,
 ): Promise<Value> {
   const endMs = systemClock.monotonicMs() + limitMs;
   for (;;) {
