@@ -125,6 +125,16 @@ export type RuntimeSettings = {
   readonly cpuMask?: number;
   readonly embedFlash?: boolean;
   readonly baseDomainId?: number;
+  /** RKLLM: binary interface of a library whose version is not known. */
+  readonly abi?: '1.2' | '1.3';
+  /** RKLLM: chat template: a family's name, an absolute path, or `runtime` for the library's own. */
+  readonly template?: string;
+  /** RKLLM: LoRA adapters by the name requests use; absolute paths. */
+  readonly lora?: Readonly<Record<string, string>>;
+  /** RKLLM: saved prompt prefixes may take so much of the disk; undefined = none are saved. */
+  readonly promptCacheBytes?: number;
+  /** RKLLM: the model scores documents (Qwen3-Reranker). */
+  readonly rerank?: boolean;
 };
 
 export type ModelPolicy = {

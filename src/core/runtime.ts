@@ -94,6 +94,8 @@ export interface ReplySink {
   chunk(bytes: Buffer): boolean;
   end(): void;
   failed(error: GatewayError): void;
+  /** Fields of the request that this runtime cannot honour, told before `head`. */
+  ignored?(fields: readonly string[]): void;
 }
 
 /** A running exchange. */

@@ -162,6 +162,13 @@ function mergedSettings(runtime: ParsedSettings, model: ParsedSettings): ParsedS
   return Object.keys(environment).length === 0 ? merged : { ...merged, environment };
 }
 
+/** A family's name stays what it is; whatever looks like a file is a path. */
+const templateOf = (template: string, folder: string): string =>
+  /[/~]|\.(jinja|json)$/.test(template) ? resolvePath(template, folder) : template;
+
+const pathsOf = (paths: Readonly<Record<string, string>>, folder: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, resolvePath(path, folder)]));
+
 function settingsOf(settings: ParsedSettings, folder: string): RuntimeSettings {
   const { chat_template_file: template, mmproj } = settings;
   return withoutUndefined({
@@ -190,6 +197,11 @@ function settingsOf(settings: ParsedSettings, folder: string): RuntimeSettings {
     cpuMask: settings.cpu_mask,
     embedFlash: settings.embed_flash,
     baseDomainId: settings.base_domain_id,
+    abi: settings.abi,
+    template: settings.template === undefined ? undefined : templateOf(settings.template, folder),
+    lora: settings.lora === undefined ? undefined : pathsOf(settings.lora, folder),
+    promptCacheBytes: settings.prompt_cache,
+    rerank: settings.rerank,
   });
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { closedMap, cpuList, environment, size, text, words } from './schema-values.ts';
+import { closedMap, cpuList, environment, identifier, size, text, words } from './schema-values.ts';
 
 const CACHE_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'iq4_nl', 'q5_0', 'q5_1'] as const;
 
@@ -60,6 +60,19 @@ export const settingsSchema = closedMap({
   cpu_mask: z.int().min(1).optional().describe('RKLLM: bit mask of CPUs, e.g. 0xF0 for the big cores of an RK3588.'),
   embed_flash: z.boolean().optional().describe('RKLLM: keep the embedding table in storage, which saves memory.'),
   base_domain_id: z.int().min(0).optional().describe('RKLLM: memory domain of the NPU.'),
+  abi: z
+    .enum(['1.2', '1.3'])
+    .optional()
+    .describe('RKLLM: binary interface of a library whose version is not known; a wrong word here crashes the child.'),
+  template: text()
+    .optional()
+    .describe("RKLLM: chat template: qwen3, gemma3, …, a file, or runtime (the library's own); absent: the model's."),
+  lora: z
+    .record(identifier(), text())
+    .optional()
+    .describe('RKLLM: LoRA adapter files by the name that requests ask for (field lora).'),
+  prompt_cache: size().optional().describe('RKLLM: disk for saved system prompts; absent: none are saved.'),
+  rerank: z.boolean().optional().describe('RKLLM: the model scores documents by the odds of yes and no.'),
 });
 
 /** Settings as they leave the schema: units read, keys as in the file. */
