@@ -17,8 +17,8 @@ export type RkllmEvent =
   | { readonly kind: 'text'; readonly bytes: Buffer }
   /** A token whose bytes do not make a whole character yet. */
   | { readonly kind: 'waiting' }
-  /** `count` rows of `width` numbers: hidden states or logits. */
-  | { readonly kind: 'rows'; readonly values: Float32Array; readonly width: number; readonly count: number }
+  /** The last of `count` rows, one per prompt token, of hidden states or logits. */
+  | { readonly kind: 'row'; readonly values: Float32Array; readonly count: number }
   | { readonly kind: 'finish'; readonly perf: RkllmPerf }
   | { readonly kind: 'error' }
   /** Our own fault while reading. */
@@ -43,7 +43,7 @@ export function readResult(structs: RkllmStructs, { result, state, mode }: RawRe
     case NORMAL:
       if (result === null) return { kind: 'text', bytes: NOTHING };
       // `text` is the first field: read alone, a token costs a microsecond, the whole struct ten times that.
-      return mode === 'generate' ? { kind: 'text', bytes: textAt(result) } : readRows(structs, result, mode);
+      return mode === 'generate' ? { kind: 'text', bytes: textAt(result) } : readLastRow(structs, result, mode);
     case WAITING:
       return { kind: 'waiting' };
     case FINISH:
@@ -63,7 +63,7 @@ function textAt(result: bigint): Buffer {
   return Buffer.from(Buffer.from(koffi.view(text, Number(lengthOf(text)))));
 }
 
-function readRows(structs: RkllmStructs, result: bigint, mode: 'hidden' | 'logits'): RkllmEvent {
+function readLastRow(structs: RkllmStructs, result: bigint, mode: 'hidden' | 'logits'): RkllmEvent {
   const { last_hidden_layer: hidden, logits } = koffi.decode(result, structs.RKLLMResult);
   const [pointer, width, count] =
     mode === 'hidden'
@@ -71,7 +71,9 @@ function readRows(structs: RkllmStructs, result: bigint, mode: 'hidden' | 'logit
       : [logits.logits, logits.vocab_size, logits.num_tokens];
   // Some releases also report the run's progress as a normal state without rows.
   if (pointer === null || width * count <= 0) return { kind: 'text', bytes: NOTHING };
-  return { kind: 'rows', values: Float32Array.from(koffi.decode(pointer, 'float', width * count)), width, count };
+  // Only the last token's row has seen the whole prompt; all rows of a large vocabulary would be hundreds of megabytes.
+  const values = koffi.decode(pointer, (count - 1) * width * Float32Array.BYTES_PER_ELEMENT, 'float', width);
+  return { kind: 'row', values: Float32Array.from(values), count };
 }
 
 function readPerf(structs: RkllmStructs, result: bigint): RkllmPerf {

@@ -1,0 +1,124 @@
+import type { Clock } from '../../src/core/clock.ts';
+import { GatewayError, messageOf } from '../../src/core/errors.ts';
+import type { ModelPolicy } from '../../src/core/policy.ts';
+import type { ChildChannel, Exchange, ReplySink, RuntimeConnection } from '../../src/core/runtime.ts';
+import type { DeadlineRules, MeasuredRates } from './deadlines.ts';
+import { refuseExchange, startWorkerExchange } from './exchange.ts';
+import type { NpuMutex } from './npu-mutex.ts';
+import type { FromWorker, LoadMessage } from './protocol.ts';
+import { readWorkerRequest } from './read-request.ts';
+import { linkWorker, type WorkerLink } from './worker-link.ts';
+
+/** What a connection needs. */
+export type ConnectionDeps = {
+  readonly clock: Clock;
+  readonly npu: NpuMutex;
+  readonly rules: DeadlineRules;
+  /** What is known of the model's speed, for time limits. */
+  readonly rates: () => MeasuredRates;
+};
+
+/** What an exchange shares with its connection. */
+export type ConnectionParts = ConnectionDeps & {
+  readonly model: ModelPolicy;
+  readonly link: WorkerLink;
+  /** The worker does not answer: from now on it is good for nothing. */
+  readonly onHang: () => void;
+};
+
+const CANARY_BODY = JSON.stringify({ messages: [{ role: 'user', content: 'ok' }], max_tokens: 1 });
+
+/** Opens the way to a worker that was started for this load. */
+export function connectWorker(
+  model: ModelPolicy,
+  load: LoadMessage,
+  channel: ChildChannel,
+  deps: ConnectionDeps,
+): RuntimeConnection {
+  const link = linkWorker(model.id, channel, deps.npu, deps.clock);
+  let hung = false;
+  const parts: ConnectionParts = { ...deps, model, link, onHang: () => (hung = true) };
+  const exchange = (path: string, body: Buffer | string, sink: ReplySink): Exchange => {
+    try {
+      return startWorkerExchange(parts, readWorkerRequest(path, body, model, load.profile), sink);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      return refuseExchange(error, sink);
+    }
+  };
+  return {
+    ready: (signal) => loadModel(link, load, signal),
+    canary: async (signal) => {
+      if (hung) throw new GatewayError('runtime_failed', `the worker of ${model.id} hangs`);
+      await generateOne(exchange, signal);
+    },
+    idle: (signal) => link.idle(signal),
+    exchange,
+    close: () => link.close(),
+  };
+}
+
+/** Has the worker load the model, alone on the NPU; once more with the file's own context where ours was too long. */
+async function loadModel(link: WorkerLink, load: LoadMessage, signal: AbortSignal): Promise<void> {
+  const release = await link.takeNpu(signal);
+  // Not released when this fails: the NPU is free only when the process is gone, and the link sees to that.
+  const first = await tryLoad(link, load, signal);
+  if (first !== undefined) {
+    const problem = await link.complaint();
+    const contextMax = problem?.code === 'context_too_long' ? problem.contextMax : undefined;
+    const again =
+      contextMax === undefined || contextMax >= load.contextTokens
+        ? first
+        : await tryLoad(link, { ...load, contextTokens: contextMax }, signal);
+    // The process ends, and its last lines say why.
+    if (again !== undefined) {
+      link.send({ kind: 'exit' });
+      await untilAborted(signal);
+    }
+  }
+  release();
+}
+
+/** Undefined when it worked, else why not. Rejects with the signal's reason. */
+function tryLoad(link: WorkerLink, load: LoadMessage, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void) => {
+      stop();
+      signal.removeEventListener('abort', onAbort);
+      settle();
+    };
+    const onAbort = () => finish(() => reject(signal.reason));
+    const stop = link.onLoad((message: Extract<FromWorker, { kind: 'loaded' | 'loadFailed' }>) =>
+      finish(() => resolve(message.kind === 'loaded' ? undefined : message.message)),
+    );
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    link.send(load);
+  });
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+type StartExchange = (path: string, body: string, sink: ReplySink) => Exchange;
+
+function generateOne(start: StartExchange, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const exchange = start('/v1/chat/completions', CANARY_BODY, {
+      head: () => undefined,
+      chunk: () => true,
+      end: resolve,
+      failed: (error) => reject(new GatewayError('runtime_failed', messageOf(error), { cause: error })),
+    });
+    const onAbort = () => {
+      exchange.abort();
+      reject(signal.reason);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,168 @@
+/*
+ * The child process of one RKLLM model: loads the library, answers over Node's IPC channel. The library prints on
+ * stdout and may crash or hang at any point; whoever started us reads the one and is prepared for the other.
+ *
+ *   load → ready ⇄ running → stopping → gone
+ *   stopping (SIGTERM, or the gateway's death): abort → the run's FINISH → destroy → exit; each within a time limit,
+ *   after which we kill ourselves, because exiting with a call under way hangs for ever.
+ */
+import { systemClock as clock } from '../../src/core/clock.ts';
+import { GatewayError, messageOf } from '../../src/core/errors.ts';
+import { type Engine, loadEngine } from './engine.ts';
+import { generate } from './generate.ts';
+import { toUnitVector } from './last-row.ts';
+import { openPromptCache, type PromptCacheFiles } from './prompt-cache-files.ts';
+import type { FromWorker, GenerateMessage, LoadMessage, RerankMessage, ToWorker } from './protocol.ts';
+import { scoreDocuments } from './rerank.ts';
+
+/** Together below the supervisor's own patience (5 s): ending by ourselves frees the NPU's memory in order. */
+const FINISH_LIMIT_MS = 2_500;
+const DESTROY_LIMIT_MS = 1_500;
+
+type EmbedMessage = Extract<ToWorker, { kind: 'embed' }>;
+type RunMessage = GenerateMessage | EmbedMessage | RerankMessage;
+
+let engine: Engine | undefined;
+let cache: PromptCacheFiles | undefined;
+let loading = false;
+let stopping = false;
+/** The request that runs, and whether somebody has asked to end it. */
+let current: { readonly id: number; aborted: boolean } | undefined;
+
+process.on('message', (message: ToWorker) => receive(message));
+process.on('disconnect', () => leave('the gateway is gone'));
+process.on('SIGTERM', () => leave('asked to stop'));
+// Ctrl-C reaches the whole terminal; the gateway decides when we go.
+process.on('SIGINT', () => undefined);
+
+function send(message: FromWorker): void {
+  // The callback takes the error of a channel that closed meanwhile, which `disconnect` tells.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+function receive(message: ToWorker): void {
+  switch (message.kind) {
+    case 'load':
+      load(message).catch(complain);
+      return;
+    case 'generate':
+    case 'embed':
+    case 'rerank':
+      answer(message).catch(complain);
+      return;
+    case 'abort':
+      if (current?.id !== message.id) return;
+      current.aborted = true;
+      engine?.abort();
+      return;
+    case 'exit':
+      process.exit(1);
+  }
+}
+
+async function load(message: LoadMessage): Promise<void> {
+  // Loading the loaded model again is no work; the library has been seen to hang over it.
+  if (engine !== undefined) return tellLoaded(engine);
+  loading = true;
+  try {
+    engine = await loadEngine(message, clock);
+    cache = openPromptCache(engine, clock);
+    tellLoaded(engine);
+  } catch (error) {
+    send({ kind: 'loadFailed', message: messageOf(error) });
+    console.error(`E worker: ${messageOf(error)}`);
+  } finally {
+    loading = false;
+  }
+}
+
+function tellLoaded({ template, tokenizer }: Engine): void {
+  const thinks = template !== undefined && template.thinking !== 'none';
+  send({ kind: 'loaded', thinks, counts: tokenizer !== undefined });
+}
+
+async function answer(message: RunMessage): Promise<void> {
+  const { id } = message;
+  if (engine === undefined || stopping) return fail(id, new GatewayError('runtime_failed', 'the model is not loaded'));
+  if (current !== undefined)
+    return fail(id, new GatewayError('runtime_failed', 'the model is busy: one run at a time'));
+  const mine = { id, aborted: false };
+  current = mine;
+  try {
+    send(await runToEnd(message, engine, () => mine.aborted));
+  } catch (error) {
+    // Whatever the cache holds after a failed run, nobody knows it.
+    engine.kv = undefined;
+    fail(id, error);
+  } finally {
+    current = undefined;
+  }
+}
+
+function runToEnd(message: RunMessage, on: Engine, isAborted: () => boolean): Promise<FromWorker> {
+  switch (message.kind) {
+    case 'generate':
+      return generate(message, { engine: on, cache, send, isAborted });
+    case 'embed':
+      return embed(message, on, isAborted);
+    case 'rerank':
+      return scoreDocuments(message, on, isAborted);
+  }
+}
+
+async function embed({ id, inputs }: EmbedMessage, on: Engine, isAborted: () => boolean): Promise<FromWorker> {
+  const vectors: (readonly number[])[] = [];
+  let tokens = 0;
+  for (const prompt of inputs) {
+    if (isAborted()) throw new GatewayError('cancelled', 'request cancelled');
+    const { row, count } = await on.lastRow('hidden', prompt);
+    vectors.push(toUnitVector(row));
+    tokens += count;
+  }
+  return { kind: 'vectors', id, vectors, tokens };
+}
+
+function fail(id: number, error: unknown): void {
+  const known = error instanceof GatewayError ? error : undefined;
+  send({
+    kind: 'failed',
+    id,
+    code: known?.code ?? 'runtime_failed',
+    message: messageOf(error),
+    param: known?.details.param,
+    byLibrary: known?.code === 'runtime_failed',
+  });
+}
+
+function complain(error: unknown): void {
+  console.error(`E worker: ${messageOf(error)}`);
+}
+
+function leave(why: string): void {
+  if (stopping) return;
+  stopping = true;
+  console.error(`I worker: ${why}`);
+  // The library cannot be interrupted while it loads, and nothing is lost.
+  if (loading) killSelf();
+  unload().then(() => process.exit(0), killSelf);
+}
+
+async function unload(): Promise<void> {
+  if (engine === undefined) return;
+  engine.abort();
+  await within(FINISH_LIMIT_MS, engine.idle());
+  await within(DESTROY_LIMIT_MS, engine.handle.destroy());
+}
+
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  const late = clock.sleep(limitMs).then(() => {
+    throw new GatewayError('timeout', `the library did not answer within ${limitMs} ms`);
+  });
+  await Promise.race([work, late]);
+}
+
+function killSelf(): never {
+  process.kill(process.pid, 'SIGKILL');
+  // The signal is on its way; nothing may run meanwhile.
+  for (;;);
+}
