@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
+import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
 import type { Clock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
 import type { RequestRecord } from './core/events.ts';
@@ -21,6 +22,7 @@ import { takeSnapshot } from './serve/snapshot.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
 import { type BeforeStartRun, runBeforeStart } from './supervise/before-start.ts';
+import { knownFigures } from './supervise/known-figures.ts';
 import { createLanes, type Lanes } from './supervise/lane.ts';
 import { acquireDataLock, type DataLock } from './supervise/lock.ts';
 import { createSupervisor } from './supervise/supervisor.ts';
@@ -76,16 +78,20 @@ export async function openMachine(
   try {
     const store = openStore(join(dataDir, 'sluice.db'), { clock, emit: events.emit });
     const profiles = createProfiles(store, clock);
+    const profileOf = (id: ModelId): Profile => {
+      const model = modelOf(id);
+      return model === undefined ? {} : profiles.profileOf(model);
+    };
     const supervisor = createSupervisor({
       clock,
       emit: events.emit,
-      adapters: new Map([['llama-server', createLlamaServerAdapter({ clock, environment: options.environment })]]),
+      adapters: new Map([
+        ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment })],
+        ['rkllm', createRkllmAdapter({ clock, environment: options.environment, dataDir, profileOf })],
+      ]),
       dataDir,
       memoryBytes: () => ({ totalBytes: totalmem() }),
-      measured: (id) => {
-        const model = modelOf(id);
-        return model === undefined ? {} : knownFigures(profiles.profileOf(model));
-      },
+      measured: (id) => knownFigures(profileOf(id)),
     });
     const close = async (drainMs: number) => {
       await supervisor.stop(drainMs);
@@ -98,15 +104,6 @@ export async function openMachine(
     lock.release();
     throw error;
   }
-}
-
-// The size law is no base for memory (it is off by -26 to +61 %): where nothing better is known the supervisor reckons
-// from the file and the KV cache.
-function knownFigures({ peakMemoryBytes, loadMs }: Profile) {
-  return {
-    peakMemoryBytes: peakMemoryBytes?.provenance === 'estimated' ? undefined : peakMemoryBytes,
-    loadMs: loadMs?.provenance === 'estimated' ? undefined : loadMs,
-  };
 }
 
 /** Starts a gateway. Rejects, leaving nothing behind, when the policy, the data directory or the port cannot be had. */
