@@ -15,7 +15,11 @@ export async function runWithHeap(policyFile: string, start: () => Promise<void>
   const { machine } = await loadPolicy(policyFile);
   const wanted = machine.nodeHeapBytes;
   if (wanted === undefined || getHeapStatistics().heap_size_limit <= wanted * SLACK || process.connected) {
-    if (process.connected) process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+    if (process.connected) {
+      process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+      // Listening keeps the channel open, and the channel the process: it would never end after its work.
+      process.channel?.unref();
+    }
     return start();
   }
   const megabytes = Math.ceil(wanted / 1024 / 1024);
@@ -25,6 +29,9 @@ export async function runWithHeap(policyFile: string, start: () => Promise<void>
     {
       // The channel closes when we die, however we die; that is how the other process learns of it.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      // In our process group a Ctrl-C would reach it twice, from the terminal and from us, and the second one means
+      // "stop at once".
+      detached: true,
     },
   );
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
