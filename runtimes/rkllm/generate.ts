@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { kvAfterRun, planHistory } from './chat/history.ts';
 import { finishReason } from './chat/openai-encode.ts';
@@ -14,6 +15,7 @@ export type GenerationParts = {
   readonly engine: Engine;
   readonly cache: PromptCacheFiles | undefined;
   readonly send: (message: FromWorker) => void;
+  readonly clock: Clock;
   /** True once somebody has asked to end this request. */
   readonly isAborted: () => boolean;
 };
@@ -118,7 +120,7 @@ function createOutput(request: GenerateMessage, turn: Turn, parts: GenerationPar
   const { engine } = parts;
   const decoder = new StringDecoder('utf8');
   const parser = createParser(request, turn, engine.template);
-  const sender = createSender(request.id, parts.send);
+  const sender = createSender(request.id, parts);
   const state = { raw: '', tokens: 0, isOver: false, hitLimit: false };
   const limit = request.maxTokens ?? Number.POSITIVE_INFINITY;
   // 1.3 is told the limit and stops by itself, which leaves a cache to go on from; only one token more is too many.
@@ -173,19 +175,24 @@ function createParser(request: GenerateMessage, turn: Turn, template: ChatTempla
   });
 }
 
+/** A run that gives nothing out, because a call or a stop string may be coming, still shows that it lives. */
+const ALIVE_MS = 1_000;
+
 /** Sends deltas a tick's worth at a time: a fast model would otherwise cost the gateway a message per token. */
-function createSender(id: number, send: (message: FromWorker) => void) {
+function createSender(id: number, { send, clock }: GenerationParts) {
   let waiting: Delta[] = [];
   let scheduled = false;
+  let sentMs = clock.monotonicMs();
   const flush = () => {
     scheduled = false;
-    if (waiting.length === 0) return;
+    const isQuiet = waiting.length === 0 && clock.monotonicMs() - sentMs < ALIVE_MS;
+    if (isQuiet) return;
+    sentMs = clock.monotonicMs();
     send({ kind: 'deltas', id, deltas: waiting });
     waiting = [];
   };
   return {
     add: (deltas: readonly Delta[]) => {
-      if (deltas.length === 0) return;
       waiting.push(...deltas);
       if (scheduled) return;
       scheduled = true;

@@ -102,7 +102,7 @@ async function answer(message: RunMessage): Promise<void> {
 function runToEnd(message: RunMessage, on: Engine, isAborted: () => boolean): Promise<FromWorker> {
   switch (message.kind) {
     case 'generate':
-      return generate(message, { engine: on, cache, send, isAborted });
+      return generate(message, { engine: on, cache, send, clock, isAborted });
     case 'embed':
       return embed(message, on, isAborted);
     case 'rerank':

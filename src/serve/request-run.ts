@@ -55,6 +55,7 @@ class Run implements RequestRun, ReplySink {
   #queuedMs = 0;
   #loadMs = 0;
   #ttftMs: number | undefined;
+  #ignored: readonly string[] | undefined;
 
   constructor(parts: ServeParts, job: ServeJob, sink: ServeSink) {
     this.#parts = parts;
@@ -124,6 +125,10 @@ class Run implements RequestRun, ReplySink {
     this.#status = status;
     this.#contentType = contentType;
     if (status === 200 && contentType.startsWith('text/event-stream')) this.#tap = createStreamTap();
+  }
+
+  ignored(fields: readonly string[]): void {
+    this.#ignored = fields;
   }
 
   chunk(bytes: Buffer): boolean {
@@ -199,7 +204,8 @@ class Run implements RequestRun, ReplySink {
   }
 
   #xRouter(actual: Actual): string {
-    return encodeXRouter(this.#job, { model: this.#model, predicted: this.#predicted(), actual });
+    const served = { model: this.#model, predicted: this.#predicted(), actual, ignored: this.#ignored };
+    return encodeXRouter(this.#job, served);
   }
 
   // After a retry the prediction shown is the one made for the model that answered.
@@ -247,6 +253,7 @@ class Run implements RequestRun, ReplySink {
     this.#held = [];
     this.#heldBytes = 0;
     this.#ttftMs = undefined;
+    this.#ignored = undefined;
     this.start();
   }
 

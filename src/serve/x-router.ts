@@ -9,7 +9,13 @@ import type { ServeJob } from './job.ts';
  */
 export function encodeXRouter(
   job: ServeJob,
-  served: { readonly model: ModelId; readonly predicted: Prediction; readonly actual: Actual },
+  served: {
+    readonly model: ModelId;
+    readonly predicted: Prediction;
+    readonly actual: Actual;
+    /** Fields of the request that the runtime could not honour. */
+    readonly ignored?: readonly string[];
+  },
 ): string {
   const { workload, decision } = job;
   const { model, predicted, actual } = served;
@@ -21,6 +27,7 @@ export function encodeXRouter(
     reason: decision.reason,
     degraded: decision.degraded,
     attempts: actual.attempts,
+    ignored: served.ignored,
     predicted: encodePrediction(predicted),
     actual: encodeActual(actual),
   });
