@@ -4,7 +4,10 @@ export type KvContent = {
   readonly text: string;
   /** LoRA adapter of those runs; its keys and values are of no use to another. */
   readonly lora: string | undefined;
-  /** The run ended by itself. After an abort it is not known which tokens the cache holds. */
+  /**
+   * The model itself ended the answer. After an abort it is not known which tokens the cache holds, and after a token
+   * limit the last one, written but never read back, may not be in it.
+   */
   readonly ended: boolean;
 };
 
@@ -26,7 +29,7 @@ export function planHistory(
 ): HistoryPlan {
   const clear = (reason: string): HistoryPlan => ({ kind: 'clear', text: next.prompt, reason });
   if (cached === undefined) return clear('the cache is empty');
-  if (!cached.ended) return clear('the last run was aborted');
+  if (!cached.ended) return clear('the last answer was cut short');
   if (cached.lora !== next.lora) return clear('another LoRA adapter');
   if (!next.prompt.startsWith(cached.text)) return clear('the conversation is another one');
   const text = next.prompt.slice(cached.text.length);

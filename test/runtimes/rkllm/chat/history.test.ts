@@ -27,7 +27,12 @@ describe('planHistory', () => {
     ['the cache is empty', undefined, { prompt: 'x' }, /empty/],
     ['the answer was changed', afterRun([user('a')], 'b'), { prompt: promptOf([user('a'), said('B')]) }, /another/],
     ['a message was changed', afterRun([user('a')], 'b'), { prompt: promptOf([user('A'), said('b')]) }, /another/],
-    ['the last run was aborted', afterRun([user('a')], 'b', false), { prompt: promptOf([user('a')]) }, /aborted/],
+    [
+      'the last answer was cut short',
+      afterRun([user('a')], 'b', false),
+      { prompt: promptOf([user('a')]) },
+      /cut short/,
+    ],
     ['the adapter is another', afterRun([user('a')], ''), { prompt: `${promptOf([user('a')])}x`, lora: 'l' }, /LoRA/],
     ['nothing was added', { text: 'x', lora: undefined, ended: true }, { prompt: 'x' }, /nothing/],
   ];
