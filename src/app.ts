@@ -12,7 +12,8 @@ import type { ModelPolicy, Policy } from './core/policy.ts';
 import type { Profile } from './core/profile.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
-import { createHeartbeats } from './http/heartbeats.ts';
+import { createChatHandler } from './http/chat.ts';
+import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import type { EventBus } from './observe/event-bus.ts';
@@ -86,7 +87,7 @@ export async function openMachine(
       clock,
       emit: events.emit,
       adapters: new Map([
-        ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment })],
+        ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment, emit: events.emit })],
         ['rkllm', createRkllmAdapter({ clock, environment: options.environment, dataDir, profileOf })],
       ]),
       dataDir,
@@ -184,10 +185,13 @@ class RunningGateway implements Gateway {
 
   async listen(): Promise<void> {
     const { gateway } = this.#source.current();
-    this.#server = await listen(createHttpApp(this.#parts), {
-      host: this.#options.host ?? gateway.host,
-      port: this.#options.port ?? gateway.port,
-    });
+    this.#server = await listen(
+      { app: createHttpApp(this.#parts), chat: createChatHandler(this.#parts) },
+      {
+        host: this.#options.host ?? gateway.host,
+        port: this.#options.port ?? gateway.port,
+      },
+    );
   }
 
   async unlisten(): Promise<void> {
@@ -259,12 +263,11 @@ class RunningGateway implements Gateway {
     const error = new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
     this.#lanes.close(error);
     await this.#server?.drain(drainMs, this.#options.clock);
-    for (const run of this.#parts.active.values()) run.cancel();
+    this.#parts.answers.cancelAll();
     await this.#started;
     await this.#machine.close(drainMs);
     await this.#beforeStart?.stop();
     await this.#server?.close();
-    this.#parts.heartbeats.close();
   }
 
   #makeParts(): HttpParts {
@@ -291,13 +294,12 @@ class RunningGateway implements Gateway {
       snapshot: () => takeSnapshot(sources),
       serve: this.#makeServeParts(),
       supervisor,
-      heartbeats: createHeartbeats(clock),
+      answers: createOpenAnswers(clock),
       profileOf: (id) => {
         const model = policy().models.get(id);
         return model === undefined ? {} : profiles.profileOf(model, supervisor.views().get(id)?.facts);
       },
       recentRequests: (limit) => store.recentRequests(limit),
-      active: new Map(),
       isDraining: () => this.#isDraining,
       isStarting: () => this.#isStarting,
       started: () => this.#started,

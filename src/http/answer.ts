@@ -5,7 +5,7 @@ import type { GatewayPolicy } from '../core/policy.ts';
 import { encodeError } from '../dialects/openai/encode-error.ts';
 import type { RequestRun, ServeSink } from '../serve/job.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
-import type { Beating, Heartbeats } from './heartbeats.ts';
+import type { OpenAnswer, OpenAnswers } from './open-answers.ts';
 
 /** What an answer is told before it starts. */
 export type AnswerSetup = {
@@ -15,12 +15,14 @@ export type AnswerSetup = {
   /** Monotonic ms at arrival. */
   readonly receivedMs: number;
   readonly gateway: GatewayPolicy;
-  readonly heartbeats: Heartbeats;
+  readonly answers: OpenAnswers;
 };
 
 /** What the router decided, for the headers. */
 export type AnswerRoute = { readonly model: ModelId; readonly class: string; readonly reason: string };
 
+/** Above this the copy into a string costs more than the second piece. */
+const ONE_WRITE_BYTES_MAX = 16_384;
 const PING = ': ping\n\n';
 const SSE_HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
 
@@ -29,9 +31,10 @@ const SSE_HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-
  * nothing to say yet sends its headers after `earlyHeadersMs` and an SSE comment every `heartbeatMs`, a plain answer
  * keeps its status open for `statusHoldMs` and then sends white space, which JSON allows.
  */
-export class Answer implements ServeSink, Beating {
+export class Answer implements ServeSink, OpenAnswer {
+  slot = -1;
   readonly #setup: AnswerSetup;
-  readonly #run: (() => RequestRun | undefined) | undefined;
+  readonly #run: () => RequestRun | undefined;
   #route: AnswerRoute | undefined;
   #lastWriteMs: number;
   /** True once bytes of the engine's reply have been written: heartbeats are the engine's from then on. */
@@ -42,8 +45,15 @@ export class Answer implements ServeSink, Beating {
     this.#setup = setup;
     this.#run = run;
     this.#lastWriteMs = setup.receivedMs;
-    setup.outgoing.on('drain', () => this.#run?.()?.resume());
-    setup.heartbeats.add(this);
+    setup.answers.add(this);
+  }
+
+  get requestId(): RequestId {
+    return this.#setup.requestId;
+  }
+
+  cancel(): void {
+    this.#run()?.cancel();
   }
 
   /** Says which model will answer. */
@@ -59,24 +69,29 @@ export class Answer implements ServeSink, Beating {
   }
 
   chunk(bytes: Buffer): boolean {
-    return this.#setup.outgoing.write(bytes);
+    const { outgoing } = this.#setup;
+    if (outgoing.write(bytes)) return true;
+    outgoing.once('drain', () => this.#run()?.resume());
+    return false;
   }
 
   end(last: Buffer): void {
-    const { outgoing, heartbeats, stream } = this.#setup;
-    heartbeats.remove(this);
+    const { outgoing, answers, stream } = this.#setup;
+    answers.remove(this);
     if (!outgoing.headersSent && !stream) {
       outgoing.writeHead(
         200,
         this.#headers({ 'content-type': this.#contentType, 'content-length': String(last.length) }),
       );
     }
-    outgoing.end(last);
+    // As text of one byte per character Node joins head and body into one write; as a buffer it would send two pieces.
+    if (!stream && last.length <= ONE_WRITE_BYTES_MAX) outgoing.end(last.toString('latin1'), 'latin1');
+    else outgoing.end(last);
   }
 
   failed(error: GatewayError): void {
-    const { outgoing, heartbeats, stream } = this.#setup;
-    heartbeats.remove(this);
+    const { outgoing, answers, stream } = this.#setup;
+    answers.remove(this);
     if (outgoing.writableEnded || outgoing.destroyed) return;
     const body = JSON.stringify(encodeError(error));
     if (!outgoing.headersSent) {
@@ -108,9 +123,9 @@ export class Answer implements ServeSink, Beating {
     }
   }
 
-  /** Takes the answer off the heartbeat when the client has left. */
+  /** The client has left. */
   close(): void {
-    this.#setup.heartbeats.remove(this);
+    this.#setup.answers.remove(this);
   }
 
   #startStream(): void {

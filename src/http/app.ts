@@ -1,9 +1,8 @@
 import type { HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { GatewayError } from '../core/errors.ts';
 import { encodeError } from '../dialects/openai/encode-error.ts';
-import { checkIn, createChatHandler, toGatewayError } from './chat.ts';
+import { checkIn, toGatewayError } from './chat.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import { health, readiness } from './health.ts';
 import { addModelRoutes } from './models.ts';
@@ -13,15 +12,9 @@ import { addRouterRoutes } from './router-routes.ts';
 /** Node's request and response beside Hono's. */
 export type Bindings = { Bindings: HttpBindings };
 
-/** All endpoints. `app.request()` tests everything but the chat route, which writes on Node's own response. */
+/** All endpoints but chat completions, which `server.ts` serves past the app (see `chat.ts`). */
 export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   const app = new Hono<Bindings>();
-  const chat = createChatHandler(parts);
-  app.post('/v1/chat/completions', (context) => {
-    // Not awaited: the handler answers on the Node response and never rejects.
-    void chat(context.env.incoming, context.env.outgoing);
-    return RESPONSE_ALREADY_SENT;
-  });
   app.get('/health', (context) => context.json(health()));
   app.get('/ready', (context) => {
     const state = readiness(parts);

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../core/errors.ts';
 import type { ClientPolicy, Policy } from '../core/policy.ts';
 
@@ -44,7 +44,7 @@ export function clientsWithoutKey(policy: Policy, environment: NodeJS.ProcessEnv
   return policy.clients.filter(({ keyEnv }) => (environment[keyEnv] ?? '') === '');
 }
 
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+const sha256 = (text: string): Buffer => Buffer.from(hash('sha256', text, 'base64'), 'base64');
 
 function bearer(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;

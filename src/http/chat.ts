@@ -53,6 +53,8 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   const header = (name: string) => headerOf(incoming, name);
   const decoded = decodeChat(bytes, header);
   if (parts.isStarting()) await parts.started();
+  // Its `close` has been and gone while we waited, so nothing would ever stop the run.
+  if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
   const workload = toWorkload(parts, decoded, client);
   const decision = decide(workload, parts.snapshot(), parts.policy());
   if (decision.kind === 'refused') {
@@ -69,7 +71,7 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
       stream: workload.stream,
       receivedMs: arrival.receivedMs,
       gateway: parts.policy().gateway,
-      heartbeats: parts.heartbeats,
+      answers: parts.answers,
     },
     () => run,
   );
@@ -78,7 +80,6 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
     // Also after a finished answer; aborting a run that has ended does nothing.
     run?.abort();
     answer.close();
-    parts.active.delete(id);
     leave();
   });
   run = startRequest(
@@ -93,7 +94,6 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
     },
     answer,
   );
-  parts.active.set(id, run);
 }
 
 /** Refuses work while shutting down, else finds out who asks. Throws `shutting_down` or `unauthorized`. */
@@ -119,7 +119,9 @@ type Refused = Extract<Decision, { kind: 'refused' }>;
 
 function refusalError({ refusal }: Refused): GatewayError {
   const param = refusal.code === 'context_length_exceeded' ? 'messages' : undefined;
-  return new GatewayError(refusal.code, refusal.message, { param, retryAfterMs: refusal.retryAfterMs });
+  // A pinned model that cannot run will not run a second later either.
+  const shouldRetry = refusal.code === 'model_unavailable' ? false : undefined;
+  return new GatewayError(refusal.code, refusal.message, { param, retryAfterMs: refusal.retryAfterMs, shouldRetry });
 }
 
 function recordRefusal(

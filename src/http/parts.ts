@@ -1,14 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import type { EmitEvent, GatewayEvent, RequestRecord } from '../core/events.ts';
-import type { ModelId, RequestId } from '../core/ids.ts';
+import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
-import type { RequestRun, ServeParts } from '../serve/job.ts';
+import type { ServeParts } from '../serve/job.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
 import type { Authenticate } from './authenticate.ts';
-import type { Heartbeats } from './heartbeats.ts';
+import type { OpenAnswers } from './open-answers.ts';
 
 /** What the endpoints need of the gateway; the composition root makes it. */
 export type HttpParts = {
@@ -22,12 +22,10 @@ export type HttpParts = {
   readonly snapshot: () => Snapshot;
   readonly serve: ServeParts;
   readonly supervisor: Supervisor;
-  readonly heartbeats: Heartbeats;
+  readonly answers: OpenAnswers;
   readonly profileOf: (model: ModelId) => Profile;
   /** Newest first. */
   readonly recentRequests: (limit: number) => readonly RequestRecord[];
-  /** Runs under way, by request id. */
-  readonly active: Map<RequestId, RequestRun>;
   readonly isDraining: () => boolean;
   /** True until the models have been looked at for the first time; `started` resolves then. */
   readonly isStarting: () => boolean;

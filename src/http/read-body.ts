@@ -22,13 +22,12 @@ export function readBody(incoming: IncomingMessage, bytesMax: number): Promise<B
       }
       chunks.push(chunk);
     });
-    const left = (cause?: unknown) => {
-      // Also called when the body has been read and the connection ends later.
-      if (!incoming.complete) reject(new GatewayError('cancelled', 'the client left while sending', { cause }));
-    };
-    incoming.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)));
-    incoming.once('error', left);
-    incoming.once('close', left);
+    incoming.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)));
+    // Also called when the body has been read and the connection ends later. An abort ends here too: without a listener
+    // for `error` Node only emits `close`.
+    incoming.on('close', () => {
+      if (!incoming.complete) reject(new GatewayError('cancelled', 'the client left while sending'));
+    });
   });
 }
 

@@ -36,9 +36,9 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   });
   app.delete('/router/requests/:id', (context) => {
     const id = requestId(context.req.param('id'));
-    const run = parts.active.get(id);
-    if (run === undefined) throw new GatewayError('not_found', `no request ${id} is running`);
-    run.cancel();
+    const answer = parts.answers.find(id);
+    if (answer === undefined) throw new GatewayError('not_found', `no request ${id} is running`);
+    answer.cancel();
     return context.json({ id, cancelled: true });
   });
   addControlRoutes(app, parts);

@@ -17,7 +17,7 @@ export function encodeStatus(parts: HttpParts) {
       evictable_bytes: memory.evictableBytes,
       gateway_rss_bytes: process.memoryUsage.rss(),
     },
-    requests_active: parts.active.size,
+    requests_active: parts.answers.size,
     lanes: [...parts.snapshot().lanes.values()].map((lane) => ({
       device: lane.device,
       lanes: lane.lanes,

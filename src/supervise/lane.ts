@@ -128,7 +128,11 @@ const droppedNotice = (device: string, refused: number): string =>
 /** A running overrun counts as a tenth of its first prediction still to go: it is not free until it says so. */
 const OVERRUN_SHARE = 0.1;
 
-type Entry = { -readonly [Key in keyof LaneEntry]: LaneEntry[Key] };
+/**
+ * What a view shows of a request, and what only the queue knows: it waits, or runs, or is gone. Kept on the entry and not
+ * in a Map: see `http/open-answers.ts` for what hash tables cost where entries come and go by the thousand.
+ */
+type Entry = { -readonly [Key in keyof LaneEntry]: LaneEntry[Key] } & { waiter?: Waiter; run?: Run };
 
 type Waiter = {
   readonly request: LaneRequest;
@@ -144,8 +148,6 @@ class DeviceQueue {
   readonly #clock: Clock;
   readonly #running: Entry[] = [];
   readonly #waiting: Entry[] = [];
-  readonly #runs = new Map<Entry, Run>();
-  readonly #waiters = new Map<Entry, Waiter>();
   readonly #view: { device: string; lanes: number; running: readonly Entry[]; waiting: readonly Entry[] };
 
   constructor(device: string, clock: Clock) {
@@ -177,7 +179,7 @@ class DeviceQueue {
       };
       const onAbort = () => this.#leave(entry, signal.reason);
       this.#waiting.push(entry);
-      this.#waiters.set(entry, {
+      entry.waiter = {
         request,
         sinceMs: this.#clock.monotonicMs(),
         admitted: (ticket) => {
@@ -188,7 +190,7 @@ class DeviceQueue {
           settle();
           reject(reason);
         },
-      });
+      };
       signal.addEventListener('abort', onAbort, { once: true });
       if (request.maxWaitMs !== undefined) {
         const { maxWaitMs } = request;
@@ -198,17 +200,14 @@ class DeviceQueue {
   }
 
   positionOf(request: LaneRequest): number | undefined {
-    for (const [entry, waiter] of this.#waiters) {
-      if (waiter.request === request) return this.view().waiting.indexOf(entry);
-    }
-    return undefined;
+    const entry = this.#waiting.find(({ waiter }) => waiter?.request === request);
+    return entry === undefined ? undefined : this.view().waiting.indexOf(entry);
   }
 
   view(): LaneView {
     const nowMs = this.#clock.monotonicMs();
     for (const entry of this.#running) {
-      const run = this.#runs.get(entry);
-      if (run !== undefined) entry.remainingMs = remainingMs(run, nowMs);
+      if (entry.run !== undefined) entry.remainingMs = remainingMs(entry.run, nowMs);
     }
     if (this.#waiting.length > 1) {
       const wallMs = this.#clock.nowMs();
@@ -243,7 +242,7 @@ class DeviceQueue {
   #start(entry: Entry, request: LaneRequest, queueMs: number): LaneTicket {
     const run: Run = { estimateMs: request.predictedMs, estimatedAtMs: this.#clock.monotonicMs() };
     this.#running.push(entry);
-    this.#runs.set(entry, run);
+    entry.run = run;
     return {
       queueMs,
       update: (leftMs) => {
@@ -251,7 +250,8 @@ class DeviceQueue {
         run.estimatedAtMs = this.#clock.monotonicMs();
       },
       release: () => {
-        if (!this.#runs.delete(entry)) return;
+        if (entry.run === undefined) return;
+        entry.run = undefined;
         this.#running.splice(this.#running.indexOf(entry), 1);
         this.#dispatch();
       },
@@ -260,8 +260,8 @@ class DeviceQueue {
 
   #dispatch(): void {
     while (this.#running.length < this.#view.lanes) {
-      const entry = this.#first();
-      const waiter = entry === undefined ? undefined : this.#waiters.get(entry);
+      const entry: Entry | undefined = this.#first();
+      const waiter = entry?.waiter;
       if (entry === undefined || waiter === undefined) return;
       this.#forget(entry);
       waiter.admitted(this.#start(entry, waiter.request, this.#clock.monotonicMs() - waiter.sinceMs));
@@ -272,7 +272,7 @@ class DeviceQueue {
     const nowMs = this.#clock.nowMs();
     let first: Entry | undefined;
     for (const entry of this.#waiting) {
-      const waiter = this.#waiters.get(entry);
+      const { waiter } = entry;
       if (waiter === undefined || !this.#hasSlot(waiter.request)) continue;
       if (first === undefined || compareEntries(entry, first, nowMs) < 0) first = entry;
     }
@@ -280,14 +280,14 @@ class DeviceQueue {
   }
 
   #leave(entry: Entry, reason: unknown): void {
-    const waiter = this.#waiters.get(entry);
+    const { waiter } = entry;
     if (waiter === undefined) return;
     this.#forget(entry);
     waiter.refused(reason);
   }
 
   #forget(entry: Entry): void {
-    this.#waiters.delete(entry);
+    entry.waiter = undefined;
     this.#waiting.splice(this.#waiting.indexOf(entry), 1);
   }
 

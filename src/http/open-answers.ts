@@ -1,0 +1,68 @@
+import type { Clock } from '../core/clock.ts';
+import type { RequestId } from '../core/ids.ts';
+
+/** An answer that has not ended. */
+export interface OpenAnswer {
+  readonly requestId: RequestId;
+  /** Its place among the open answers; theirs to write. -1 when it is not among them. */
+  slot: number;
+  /** Called about twice a second with the monotonic time, to keep a silent connection alive. */
+  beat(nowMs: number): void;
+  /** Ends the request on somebody else's word. */
+  cancel(): void;
+}
+
+/** All answers under way, with one timer for the heartbeats of all of them instead of one or two per request. */
+export interface OpenAnswers {
+  readonly size: number;
+  add(answer: OpenAnswer): void;
+  /** A second call does nothing. */
+  remove(answer: OpenAnswer): void;
+  find(id: RequestId): OpenAnswer | undefined;
+  cancelAll(): void;
+}
+
+const TICK_MS = 500;
+
+/**
+ * Starts ticking when the first answer is added and stops when the last one is gone. An array and not a Set or Map:
+ * V8's hash tables, when entries come and go by the thousand, leave a chain of discarded tables in the old generation,
+ * each keeping the answers of its time alive until the next full collection.
+ */
+export function createOpenAnswers(clock: Clock): OpenAnswers {
+  const answers: OpenAnswer[] = [];
+  let ticking = false;
+  const tick = () => {
+    ticking = false;
+    const nowMs = clock.monotonicMs();
+    for (const answer of answers) answer.beat(nowMs);
+    schedule();
+  };
+  const schedule = () => {
+    if (ticking || answers.length === 0) return;
+    ticking = true;
+    clock.after(TICK_MS, tick);
+  };
+  return {
+    get size() {
+      return answers.length;
+    },
+    add: (answer) => {
+      answer.slot = answers.push(answer) - 1;
+      schedule();
+    },
+    remove: (answer) => {
+      const { slot } = answer;
+      if (slot === -1) return;
+      answer.slot = -1;
+      const last = answers.pop();
+      if (last === undefined || last === answer) return;
+      answers[slot] = last;
+      last.slot = slot;
+    },
+    find: (id) => answers.find(({ requestId }) => requestId === id),
+    cancelAll: () => {
+      for (const answer of [...answers]) answer.cancel();
+    },
+  };
+}
