@@ -1,7 +1,16 @@
 import { friendlyName } from '../../../src/core/names.ts';
 
 /** Chat families we carry a template for; the names the policy's `template` key may hold. */
-export const FAMILIES = ['qwen2.5', 'qwen3', 'gemma3', 'llama3', 'smolvlm', 'chatml'] as const;
+export const FAMILIES = [
+  'qwen2.5',
+  'qwen3',
+  'qwen3-instruct',
+  'gemma3',
+  'llama3',
+  'smolvlm',
+  'deepseek-r1',
+  'chatml',
+] as const;
 /** One of {@link FAMILIES}. */
 export type Family = (typeof FAMILIES)[number];
 
@@ -10,16 +19,18 @@ export type FamilyTemplate = { readonly source: string; readonly bos: string; re
 
 /**
  * Which family a model belongs to, by its name: `Qwen_Qwen3-0.6B-w8a8.rkllm` → `qwen3`. Undefined where the name tells
- * nothing, because a wrong template makes a model talk nonsense without failing. The distilled DeepSeek models carry
- * their base's name but not its template.
+ * nothing, because a wrong template makes a model talk nonsense without failing.
  */
 export function familyOf(name: string): Family | undefined {
   const text = friendlyName(name);
-  if (/deepseek/.test(text)) return undefined;
   return NAMES.find(([, pattern]) => pattern.test(text))?.[0];
 }
 
+// Distilled models carry their base's name but not its template, so they come first; then Qwen3's variants that were
+// trained without thoughts.
 const NAMES: readonly (readonly [Family, RegExp])[] = [
+  ['deepseek-r1', /deepseek-?r1/],
+  ['qwen3-instruct', /qwen-?3(?!\.\d).*instruct/],
   ['qwen3', /qwen-?3(?!\.\d)/],
   ['qwen2.5', /qwen-?(2|2\.5)(?!\d)/],
   ['gemma3', /gemma-?3/],
@@ -141,6 +152,18 @@ const LLAMA = `{{ bos_token }}
 {%- endfor -%}
 {%- if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif -%}`;
 
+// The model always thinks: the tag is opened for it. Thoughts of earlier answers are dropped.
+const DEEPSEEK_R1 = `{{ bos_token }}
+{%- if messages[0].role == 'system' %}{{ messages[0].content }}{% endif -%}
+{%- for message in messages -%}
+{%- if message.role == 'assistant' -%}
+{{ '<｜Assistant｜>' + message.content.split('</think>')[-1] + '<｜end▁of▁sentence｜>' }}
+{%- elif not (loop.first and message.role == 'system') -%}
+{{ '<｜User｜>' + message.content }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt %}{{ '<｜Assistant｜><think>\\n' }}{% endif -%}`;
+
 /** Our own short templates, written from each family's documented format; used where the model's own is not there. */
 export const FAMILY_TEMPLATES: Readonly<Record<Family, FamilyTemplate>> = {
   'qwen2.5': {
@@ -149,8 +172,10 @@ export const FAMILY_TEMPLATES: Readonly<Record<Family, FamilyTemplate>> = {
     eos: '<|im_end|>',
   },
   qwen3: { source: qwen('', true), bos: '', eos: '<|im_end|>' },
+  'qwen3-instruct': { source: qwen('', false), bos: '', eos: '<|im_end|>' },
   gemma3: { source: GEMMA, bos: '<bos>', eos: '<end_of_turn>' },
   llama3: { source: LLAMA, bos: '<|begin_of_text|>', eos: '<|eot_id|>' },
   smolvlm: { source: SMOLVLM, bos: '', eos: '<end_of_utterance>' },
+  'deepseek-r1': { source: DEEPSEEK_R1, bos: '<｜begin▁of▁sentence｜>', eos: '<｜end▁of▁sentence｜>' },
   chatml: { source: CHATML, bos: '', eos: '<|im_end|>' },
 };

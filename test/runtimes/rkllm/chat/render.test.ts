@@ -133,6 +133,22 @@ describe('the families’ templates', () => {
     );
   });
 
+  it('Qwen3 without thoughts gets no empty ones', () => {
+    expect(prompt('qwen3-instruct', { messages: [user('Hi')], thinking: false })).toBe(
+      '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    );
+    expect(familyTemplate('qwen3-instruct').thinking).toBe('none');
+  });
+
+  it('DeepSeek R1 starts its answer with thoughts and forgets those of earlier ones', () => {
+    const messages = [system('S'), user('a'), said('<think>hm</think>b'), user('c')];
+    expect(renderPrompt(familyTemplate('deepseek-r1'), { messages })).toEqual({
+      prompt:
+        '<｜begin▁of▁sentence｜>S<｜User｜>a<｜Assistant｜>b<｜end▁of▁sentence｜><｜User｜>c<｜Assistant｜><think>\n',
+      startsThinking: true,
+    });
+  });
+
   it.each(FAMILIES)('%s asks for no answer when told so', (family) => {
     const whole = prompt(family, { messages: CHAT, thinking: true });
     const turns = prompt(family, { messages: CHAT, thinking: true, addGenerationPrompt: false });
@@ -150,7 +166,9 @@ describe('familyOf', () => {
     ['Llama-3.2-1B-Instruct', 'llama3'],
     ['SmolVLM-256M', 'smolvlm'],
     ['SmolLM2-360M', 'chatml'],
-    ['DeepSeek-R1-Distill-Qwen-1.5B', undefined],
+    ['DeepSeek-R1-Distill-Qwen-1.5B', 'deepseek-r1'],
+    ['deepseek-coder-1.3b', undefined],
+    ['qwen3-vl-2b-instruct_w8a8_rk3588.rkllm', 'qwen3-instruct'],
     ['Qwen3.5-2B', undefined],
     ['phi-3-mini', undefined],
   ])('%s → %s', (name, family) => {
