@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { GatewayError } from '../core/errors.ts';
 import { encodeError } from '../dialects/openai/encode-error.ts';
+import { allowedMethods } from './allowed-methods.ts';
 import { checkIn, toGatewayError } from './chat.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import { health, readiness } from './health.ts';
@@ -30,8 +31,14 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
   app.notFound((context) => {
-    const known = context.req.path.startsWith('/v1/') ? ' (see docs/api.md for what is served)' : '';
-    throw new GatewayError('not_found', `no endpoint ${context.req.method} ${context.req.path}${known}`);
+    const { method, path } = context.req;
+    const allowed = allowedMethods(app, path);
+    if (allowed.length > 0) {
+      context.header('allow', allowed.join(', '));
+      throw new GatewayError('method_not_allowed', `${path} is not for ${method}; use ${allowed.join(' or ')}`);
+    }
+    const known = path.startsWith('/v1/') ? ' (see docs/api.md for what is served)' : '';
+    throw new GatewayError('not_found', `no endpoint ${method} ${path}${known}`);
   });
   app.onError((thrown, context) => {
     const error = toGatewayError(parts, thrown);
