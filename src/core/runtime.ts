@@ -65,6 +65,8 @@ export interface ChildChannel {
   onLine(listener: (line: string) => void): () => void;
   /** Calls `listener` once when the channel has closed, at once where it has already; returns the way to stop. */
   onClose(listener: () => void): () => void;
+  /** Ends the channel; the child takes it for our death. */
+  close(): void;
 }
 
 /** The way to one running child. */

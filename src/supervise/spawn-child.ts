@@ -99,6 +99,9 @@ function channelOf(child: ChildProcess, lineListeners: Set<LineListener>): Child
       child.once('disconnect', listener);
       return () => child.off('disconnect', listener);
     },
+    close: () => {
+      if (child.connected) child.disconnect();
+    },
   };
 }
 

@@ -59,7 +59,7 @@ type IntCall = (...parts: unknown[]) => Promise<number>;
  * with its own words (a missing libgomp.so.1 says so).
  */
 export function openLibrary(path: string, profile: AbiProfile): RkllmLibrary {
-  koffi.config({ async_stack_size: STACK_BYTES, sync_stack_size: STACK_BYTES });
+  enlargeStacks();
   const structs = rkllmStructs(profile);
   const library = loadOrExplain(path);
   const handleOut = koffi.out(koffi.pointer('void *'));
@@ -132,6 +132,15 @@ export function openLibrary(path: string, profile: AbiProfile): RkllmLibrary {
       };
     },
   };
+}
+
+let hasLargeStacks = false;
+
+/** Before the first library is opened, because koffi refuses it afterwards; once, because a load may be tried again. */
+function enlargeStacks(): void {
+  if (hasLargeStacks) return;
+  koffi.config({ async_stack_size: STACK_BYTES, sync_stack_size: STACK_BYTES });
+  hasLargeStacks = true;
 }
 
 const NO_CALLBACKS = {
