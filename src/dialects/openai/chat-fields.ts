@@ -72,7 +72,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
  */
 export function checkChatFields(body: Readonly<Record<string, unknown>>): void {
   for (const name in body) {
-    const check = CHECKS[name];
+    // A body may hold any name, `constructor` too.
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name] : undefined;
     const value = body[name];
     if (check === undefined || value === null || check.test(value)) continue;
     const shown = typeof value === 'object' ? (Array.isArray(value) ? 'an array' : 'an object') : JSON.stringify(value);

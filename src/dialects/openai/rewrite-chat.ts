@@ -2,6 +2,8 @@ import type { ModelId } from '../../core/ids.ts';
 import type { DecodedChat } from './decode-chat.ts';
 
 const KEY = Buffer.from('"model"');
+/** Start of any letter of that key written as an escape: they are U+0064 to U+006F. */
+const ESCAPED_LETTER = Buffer.from('\\u006');
 
 /**
  * The body as the engine gets it: the model's id in place of what the client wrote (some llama-server builds repeat
@@ -18,11 +20,12 @@ export function rewriteChat(decoded: DecodedChat, model: ModelId, maxTokens: num
 }
 
 // The byte sequence `"model"` is a key or a whole string, never part of a longer one; where it stands once and is
-// followed by the value we parsed, it is the top-level key.
+// followed by the value we parsed, it is the top-level key: unless that one is spelled with escapes, as no encoder does.
 function spliceModel({ bytes, body }: DecodedChat, model: ModelId): Buffer | undefined {
   const written = body['model'];
   if (written === model || written === undefined) return bytes;
   const key = bytes.indexOf(KEY);
+  if (key === -1 || bytes.includes(ESCAPED_LETTER)) return undefined;
   if (bytes.indexOf(KEY, key + KEY.length) !== -1) return undefined;
   const value = Buffer.from(JSON.stringify(written));
   const start = bytes.indexOf(value, key + KEY.length);
