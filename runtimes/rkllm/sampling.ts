@@ -25,6 +25,7 @@ const UNKNOWN_TO_RKLLM = [
   'dry_allowed_length',
   'dry_penalty_last_n',
   'logit_bias',
+  'ignore_eos',
   'n_predict',
   'id_slot',
   'cache_prompt',
