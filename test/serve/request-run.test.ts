@@ -1,0 +1,291 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../src/core/errors.ts';
+import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
+import { type ModelId, modelId, requestId } from '../../src/core/ids.ts';
+import type { ReplySink } from '../../src/core/runtime.ts';
+import { decide } from '../../src/route/decide.ts';
+import type { ServeJob, ServeSink } from '../../src/serve/job.ts';
+import { startRequest } from '../../src/serve/request-run.ts';
+import { createLanes } from '../../src/supervise/lane.ts';
+import type { Lease, ReleaseKind } from '../../src/supervise/supervisor-types.ts';
+import { fakeClock } from '../helpers/fake-clock.ts';
+import { modelPolicy } from '../helpers/policy-values.ts';
+import { smallPolicy, snapshotOf, workload } from '../route/small-policy.ts';
+
+// One run between a lane, a lease, an engine and a client, all of them played by the test.
+
+const [FIRST, SECOND] = [modelId('first'), modelId('second')];
+const policy = smallPolicy({
+  models: [modelPolicy('first', { quality: 0.8 }), modelPolicy('second', { quality: 0.7 })],
+});
+
+const event = (value: object) => Buffer.from(`data: ${JSON.stringify(value)}\n\n`);
+const token = event({ choices: [{ delta: { content: 'x' } }] });
+const timings = { prompt_n: 4, prompt_ms: 8, predicted_n: 3, predicted_ms: 60 };
+const finish = event({ choices: [{ finish_reason: 'stop', delta: {} }], timings });
+const done = Buffer.from('data: [DONE]\n\n');
+
+function play(given: { readonly acquire?: (model: ModelId) => Promise<Lease> | undefined } = {}) {
+  const clock = fakeClock();
+  const events: GatewayEvent[] = [];
+  const emit = (happened: GatewayEvent) => events.push(happened);
+  const lanes = createLanes({ clock, emit });
+  lanes.configure(policy.devices.values(), 4);
+  const released: [ModelId, ReleaseKind][] = [];
+  const engines: { readonly model: ModelId; readonly sink: ReplySink; aborted: boolean; resumed: number }[] = [];
+  const leaseOf = (model: ModelId): Lease => ({
+    model,
+    loadMs: 0,
+    cold: false,
+    connection: {
+      ready: async () => undefined,
+      canary: async () => undefined,
+      idle: async () => undefined,
+      close: () => undefined,
+      exchange: (_, __, sink) => {
+        const engine = { model, sink, aborted: false, resumed: 0 };
+        engines.push(engine);
+        return {
+          abort: () => {
+            engine.aborted = true;
+          },
+          resume: () => {
+            engine.resumed += 1;
+          },
+        };
+      },
+    },
+    release: async (how) => {
+      released.push([model, how]);
+    },
+  });
+  const told: string[] = [];
+  let text = '';
+  const sink: ServeSink = {
+    head: (model) => told.push(`head ${model}`),
+    chunk: (bytes) => {
+      text += bytes;
+      return true;
+    },
+    end: (last) => {
+      text += last;
+      told.push('end');
+    },
+    failed: (error) => told.push(`failed ${error.code}`),
+  };
+  const asked = workload({ class: 'interactive', stream: true });
+  const decision = decide(asked, snapshotOf({ first: {}, second: {} }), policy);
+  if (decision.kind !== 'chosen') throw new Error('nobody was chosen');
+  const job: ServeJob = {
+    requestId: requestId('r'),
+    client: 'anonymous',
+    receivedMs: clock.monotonicMs(),
+    receivedAtMs: clock.nowMs(),
+    workload: asked,
+    decision,
+    path: '/v1/chat/completions',
+    bodyFor: (model) => model,
+  };
+  const acquire = given.acquire ?? (() => undefined);
+  const supervisor = {
+    tryAcquire: () => undefined,
+    acquire: (model: ModelId) => acquire(model) ?? Promise.resolve(leaseOf(model)),
+  };
+  const observed: ModelId[] = [];
+  const parts = {
+    clock,
+    emit,
+    lanes,
+    supervisor,
+    placeOf: () => ({ device: 'cpu', slots: 1 }),
+    observe: (model: ModelId) => observed.push(model),
+  };
+  const run = startRequest(parts, job, sink);
+  const records = (): RequestRecord[] =>
+    events.flatMap((happened) => (happened.kind === 'request.finished' ? [happened.record] : []));
+  const lane = () => lanes.view('cpu');
+  return { run, clock, lanes, lane, released, engines, told, text: () => text, records, observed, events, leaseOf };
+}
+
+/** Lets what has been promised happen. */
+const settled = async () => {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+};
+
+async function engineOf(played: ReturnType<typeof play>, attempt = 0) {
+  await settled();
+  const engine = played.engines[attempt];
+  if (engine === undefined) throw new Error(`no attempt ${attempt}`);
+  return engine;
+}
+
+const broken = new GatewayError('runtime_failed', 'it died');
+
+type Played = ReturnType<typeof play>;
+const newest = (played: Played) => played.engines.at(-1)?.sink;
+
+/** Everything that can come from either side. An engine says nothing more once it has ended. */
+const happenings = {
+  head: (played: Played) => newest(played)?.head(200, 'text/event-stream'),
+  head500: (played: Played) => newest(played)?.head(500, 'application/json'),
+  token: (played: Played) => newest(played)?.chunk(token),
+  finish: (played: Played) => newest(played)?.chunk(finish),
+  done: (played: Played) => newest(played)?.chunk(done),
+  end: (played: Played) => {
+    newest(played)?.end();
+    return settled();
+  },
+  failed: (played: Played) => {
+    newest(played)?.failed(broken);
+    return settled();
+  },
+  abort: (played: Played) => played.run.abort(),
+  cancel: (played: Played) => played.run.cancel(),
+  wait: () => settled(),
+};
+
+describe('startRequest', () => {
+  it('passes a stream through, adds x_router, and gives lane and lease back once', async () => {
+    const played = play();
+    const { sink } = await engineOf(played);
+    sink.head(200, 'text/event-stream');
+    played.clock.advance(50);
+    for (const part of [token, token, finish, done]) sink.chunk(part);
+    sink.end();
+    await settled();
+    expect(played.told).toEqual([`head ${FIRST}`, 'end']);
+    expect(played.text()).toContain(`${token}${token}`);
+    expect(played.text()).toMatch(/"x_router":\{.*\}\}\n\ndata: \[DONE\]\n\n$/);
+    expect(played.released).toEqual([[FIRST, 'ok']]);
+    expect(played.lane()?.running).toHaveLength(0);
+    expect(played.observed).toEqual([FIRST]);
+    expect(played.records()).toHaveLength(1);
+    expect(played.records()[0]).toMatchObject({
+      outcome: { kind: 'ok', finishReason: 'stop' },
+      actual: { ttftMs: 50, outputTokens: 3, promptTokens: 4, attempts: 1 },
+    });
+  });
+
+  it('takes another candidate once when the engine dies before its first byte', async () => {
+    const played = play();
+    (await engineOf(played)).sink.failed(broken);
+    const second = await engineOf(played, 1);
+    expect(second.model).toBe(SECOND);
+    expect(played.released).toEqual([[FIRST, 'failed']]);
+    second.sink.failed(broken);
+    await settled();
+    expect(played.engines).toHaveLength(2);
+    expect(played.told).toEqual(['failed runtime_failed']);
+    expect(played.records().map(({ outcome }) => outcome.kind)).toEqual(['failed']);
+    expect(played.lane()?.running).toHaveLength(0);
+  });
+
+  it('does not try again once the client has seen a byte', async () => {
+    const played = play();
+    const { sink } = await engineOf(played);
+    sink.head(200, 'text/event-stream');
+    sink.chunk(token);
+    sink.failed(broken);
+    await settled();
+    expect(played.engines).toHaveLength(1);
+    expect(played.told).toEqual([`head ${FIRST}`, 'failed runtime_failed']);
+    expect(played.released).toEqual([[FIRST, 'failed']]);
+  });
+
+  it('counts an engine that dies after its last word as having answered', async () => {
+    const played = play();
+    const { sink } = await engineOf(played);
+    sink.head(200, 'text/event-stream');
+    sink.chunk(token);
+    sink.chunk(finish);
+    sink.failed(broken);
+    await settled();
+    expect(played.told).toEqual([`head ${FIRST}`, 'end']);
+    expect(played.text().endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(played.records()[0]?.outcome.kind).toBe('ok');
+  });
+
+  it("does not try again for the client's own mistake", async () => {
+    const played = play();
+    const { sink } = await engineOf(played);
+    sink.head(400, 'application/json');
+    sink.chunk(Buffer.from('{"error":{"message":"bad grammar"}}'));
+    sink.end();
+    await settled();
+    expect(played.told).toEqual(['failed runtime_rejected']);
+    expect(played.released).toEqual([[FIRST, 'ok']]);
+    expect(played.engines).toHaveLength(1);
+  });
+
+  it('gives the lane back when the client leaves while the model loads', async () => {
+    const played = play({ acquire: () => new Promise(() => undefined) });
+    await settled();
+    expect(played.lane()?.running).toHaveLength(1);
+    played.run.abort();
+    expect(played.lane()?.running).toHaveLength(0);
+    expect(played.told).toEqual([]);
+    expect(played.records().map(({ outcome }) => outcome.kind)).toEqual(['cancelled']);
+  });
+
+  it('gives a lease back that comes after the client has left', async () => {
+    let grant: (lease: Lease) => void = () => undefined;
+    const played = play({
+      acquire: () =>
+        new Promise((resolve) => {
+          grant = resolve;
+        }),
+    });
+    await settled();
+    played.run.abort();
+    grant(played.leaseOf(FIRST));
+    await settled();
+    expect(played.released).toEqual([[FIRST, 'ok']]);
+    expect(played.engines).toHaveLength(0);
+  });
+
+  it('keeps the lane after an abort until the engine has really stopped', async () => {
+    const played = play();
+    const engine = await engineOf(played);
+    played.run.abort();
+    expect(engine.aborted).toBe(true);
+    expect(played.lane()?.running).toHaveLength(1);
+    await settled();
+    expect(played.released).toEqual([[FIRST, 'aborted']]);
+    expect(played.lane()?.running).toHaveLength(0);
+  });
+
+  it('tells the client when somebody else cancels', async () => {
+    const played = play();
+    await engineOf(played);
+    played.run.cancel();
+    played.run.cancel();
+    played.run.abort();
+    await settled();
+    expect(played.told).toEqual(['failed cancelled']);
+    expect(played.records()).toHaveLength(1);
+  });
+
+  it('ends exactly once and leaves nothing behind, whatever happens in whatever order', async () => {
+    const step = fc.constantFrom(...(Object.keys(happenings) as (keyof typeof happenings)[]));
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
+        const played = play();
+        await settled();
+        for (const name of steps) {
+          await happenings[name](played);
+          if (played.records().length > 0) break;
+        }
+        await settled();
+        played.run.abort();
+        await settled();
+        expect(played.records()).toHaveLength(1);
+        expect(played.told.filter((word) => word === 'end' || word.startsWith('failed')).length).toBeLessThanOrEqual(1);
+        expect(played.lane()?.running).toHaveLength(0);
+        expect(played.lane()?.waiting).toHaveLength(0);
+        expect(played.released).toHaveLength(played.engines.length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
