@@ -98,6 +98,30 @@ describe('answers', () => {
   });
 });
 
+describe('what is remembered and logged', () => {
+  it('holds no word of prompt or answer', async () => {
+    const marker = 'prompt-text-that-must-stay-private';
+    await ask(
+      question({
+        messages: [
+          { role: 'system', content: marker },
+          { role: 'user', content: marker },
+        ],
+        user: marker,
+      }),
+    );
+    await ask(question({ messages: [{ role: 'user', content: marker }], response_format: { type: marker } }));
+    const decisions = await (await fetch(`${gateway.url}/router/decisions`, authorized)).text();
+    const events = JSON.stringify(gateway.events);
+    expect(decisions).toContain('"outcome"');
+    for (const text of [decisions, events]) {
+      expect(text).not.toContain(marker);
+      expect(text).not.toContain('I am the tiny tier');
+      expect(text).not.toContain(KEY);
+    }
+  });
+});
+
 describe('GET /v1/models', () => {
   it("fits OpenAI's schema", async () => {
     const list = (await (await fetch(`${gateway.url}/v1/models`, authorized)).json()) as Parsed;
