@@ -21,8 +21,6 @@ export type AnswerSetup = {
 /** What the router decided, for the headers. */
 export type AnswerRoute = { readonly model: ModelId; readonly class: string; readonly reason: string };
 
-/** Above this the copy into a string costs more than the second piece. */
-const ONE_WRITE_BYTES_MAX = 16_384;
 const PING = ': ping\n\n';
 const SSE_HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
 
@@ -61,8 +59,12 @@ export class Answer implements ServeSink, OpenAnswer {
     this.#route = { ...route, reason: toAscii(route.reason) };
   }
 
-  head(model: ModelId, contentType: string): void {
-    if (this.#route !== undefined && this.#route.model !== model) this.#route = { ...this.#route, model };
+  // Headers that go out early must not name the model that has just failed.
+  moved(model: ModelId): void {
+    if (this.#route !== undefined) this.#route = { ...this.#route, model };
+  }
+
+  head(_: ModelId, contentType: string): void {
     this.#contentType = contentType;
     this.#hasReply = true;
     if (this.#setup.stream) this.#startStream();
@@ -84,9 +86,7 @@ export class Answer implements ServeSink, OpenAnswer {
         this.#headers({ 'content-type': this.#contentType, 'content-length': String(last.length) }),
       );
     }
-    // As text of one byte per character Node joins head and body into one write; as a buffer it would send two pieces.
-    if (!stream && last.length <= ONE_WRITE_BYTES_MAX) outgoing.end(last.toString('latin1'), 'latin1');
-    else outgoing.end(last);
+    outgoing.end(last);
   }
 
   failed(error: GatewayError): void {

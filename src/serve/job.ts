@@ -33,8 +33,10 @@ export type ServeJob = {
   readonly bodyFor: (model: ModelId) => Buffer | string;
 };
 
-/** The client's side of a run; the calls come in the order head → chunk* → (end | failed). */
+/** The client's side of a run; the calls come in the order moved? → head → chunk* → (end | failed). */
 export interface ServeSink {
+  /** Another model takes over, because the chosen one failed before its first byte. */
+  moved(model: ModelId): void;
   /** The engine has taken the request; the first byte follows. */
   head(model: ModelId, contentType: string): void;
   /** Returns false when the client reads too slowly. */

@@ -249,6 +249,7 @@ class Run implements RequestRun, ReplySink {
     this.#giveBack(error.code === 'runtime_failed' ? 'failed' : 'ok');
     this.#parts.emit({ kind: 'request.retried', requestId: this.#job.requestId, from, to: next, cause: error.message });
     this.#model = next;
+    this.#sink.moved(next);
     this.#tap = undefined;
     this.#held = [];
     this.#heldBytes = 0;

@@ -63,6 +63,7 @@ function play(given: { readonly acquire?: (model: ModelId) => Promise<Lease> | u
   const told: string[] = [];
   let text = '';
   const sink: ServeSink = {
+    moved: (model) => told.push(`moved ${model}`),
     head: (model) => told.push(`head ${model}`),
     chunk: (bytes) => {
       text += bytes;
@@ -176,7 +177,7 @@ describe('startRequest', () => {
     second.sink.failed(broken);
     await settled();
     expect(played.engines).toHaveLength(2);
-    expect(played.told).toEqual(['failed runtime_failed']);
+    expect(played.told).toEqual([`moved ${SECOND}`, 'failed runtime_failed']);
     expect(played.records().map(({ outcome }) => outcome.kind)).toEqual(['failed']);
     expect(played.lane()?.running).toHaveLength(0);
   });
