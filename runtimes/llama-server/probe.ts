@@ -1,5 +1,6 @@
+import { type ExecFileException, execFile } from 'node:child_process';
 import { realpath, stat } from 'node:fs/promises';
-import { execa } from 'execa';
+import { promisify } from 'node:util';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
 
 /** What a llama-server binary says of itself. */
@@ -54,11 +55,17 @@ async function askProgram(path: string): Promise<ProbedProgram> {
 
 async function run(path: string, flag: string): Promise<string> {
   try {
-    const { all } = await execa(path, [flag], { all: true, timeout: PROBE_LIMIT_MS, stdin: 'ignore' });
-    return all;
+    // Node's own: every gateway probes at its start, and loading a library for two short calls took longer than they do.
+    const { stdout, stderr } = await promisify(execFile)(path, [flag], {
+      timeout: PROBE_LIMIT_MS,
+      maxBuffer: 4_194_304,
+    });
+    return `${stdout}\n${stderr}`;
   } catch (cause) {
-    const message = messageOf(cause).split('\n').slice(0, 3).join(' ');
-    throw new GatewayError('runtime_missing', `${path} ${flag} does not run: ${message}`, { cause });
+    const { code, signal, stderr } = cause as ExecFileException;
+    const how = signal == null ? `exit code ${code}` : `ended by ${signal}`;
+    const words = (stderr ?? messageOf(cause)).trim().split('\n').slice(0, 3).join(' ');
+    throw new GatewayError('runtime_missing', `${path} ${flag} does not run (${how}): ${words}`, { cause });
   }
 }
 

@@ -96,7 +96,7 @@ export async function startPortkey({ folder, children, clock, signal }: Bench, u
 }
 
 /**
- * Starts the built gateway as its users do, `node dist/src/cli.js serve --policy … --data …`, on a policy whose
+ * Starts the built gateway as its users do, `sluice serve --policy … --data …` (which is `dist/src/cli.js`), on a policy whose
  * runtime's program is the stand-in upstream. `startMs` is from the start of the process to the first 200 of /health.
  */
 export async function startGatewayTarget(bench: Bench, name = 'gateway'): Promise<StartedGateway> {
@@ -116,8 +116,8 @@ export async function serveGateway(
   const key = clock.randomHex(16);
   const child = children.start({
     name,
-    command: process.execPath,
-    args: [program, 'serve', '--policy', policyFile, '--data', dataDir, '--port', String(port)],
+    command: program,
+    args: ['serve', '--policy', policyFile, '--data', dataDir, '--port', String(port)],
     environment: { [KEY_ENV]: key },
   });
   const startMs = await untilAnswering(child, `http://127.0.0.1:${port}/health`, clock);

@@ -4,17 +4,18 @@ import { constants } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { loadPolicy } from '../policy/load.ts';
 
-/** Slack between the limit asked for and what V8 reports, which adds its young generation. */
+/** V8 reports its limit with the young generation added. */
 const SLACK = 1.5;
 
 /**
- * Runs `start` here, or, where `machine.node_heap` asks for a smaller heap than this process has, in a process of its
+ * Runs `start` here, or, where `machine.node_heap` asks for another heap than this process has, in a process of its
  * own with that limit: V8 takes it only at its start. The other process gets our signals and ends with us.
  */
 export async function runWithHeap(policyFile: string, start: () => Promise<void>): Promise<void> {
   const { machine } = await loadPolicy(policyFile);
   const wanted = machine.nodeHeapBytes;
-  if (wanted === undefined || getHeapStatistics().heap_size_limit <= wanted * SLACK || process.connected) {
+  const limit = getHeapStatistics().heap_size_limit;
+  if (wanted === undefined || (limit >= wanted && limit <= wanted * SLACK) || process.connected) {
     if (process.connected) {
       process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
       // Listening keeps the channel open, and the channel the process: it would never end after its work.
@@ -25,7 +26,7 @@ export async function runWithHeap(policyFile: string, start: () => Promise<void>
   const megabytes = Math.ceil(wanted / 1024 / 1024);
   const child = spawn(
     process.execPath,
-    [`--max-old-space-size=${megabytes}`, ...process.execArgv, ...process.argv.slice(1)],
+    [...process.execArgv, `--max-old-space-size=${megabytes}`, ...process.argv.slice(1)],
     {
       // The channel closes when we die, however we die; that is how the other process learns of it.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],

@@ -12,7 +12,7 @@ export const REQUESTS_KEPT_MS = 30 * 24 * 3_600_000;
 export const DECISIONS_KEPT = 5_000;
 /**
  * Decisions written per second at most. Far above what a board serves; a load test of thousands per second would spend
- * more on writing the same candidates again than on answering.
+ * more on writing the same decision again than on answering.
  */
 export const DECISIONS_PER_SECOND = 100;
 
@@ -62,9 +62,11 @@ export function openRequestTable(database: Database, clock: Clock) {
   };
 
   return {
-    /** The record, or above {@link DECISIONS_PER_SECOND} one without candidates: what waits to be written is kept small. */
+    /** The record, or above {@link DECISIONS_PER_SECOND} one without the decision: who, when, what it cost, how it ended. */
     trim: (record: RequestRecord): RequestRecord =>
-      takesDecision(record.receivedAtMs) ? record : { ...record, candidates: [] },
+      takesDecision(record.receivedAtMs)
+        ? record
+        : { ...record, candidates: [], reasons: [], reason: '', predicted: undefined },
     insert: (record: RequestRecord): void => {
       const { lastInsertRowid } = insertRequest.run(...encodeRequest(record));
       if (record.candidates.length > 0) insertDecision.run(lastInsertRowid, encodeCandidates(record));
