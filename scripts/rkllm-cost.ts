@@ -58,29 +58,25 @@ async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number])
   const { connection, stop } = await startWorker(file);
   try {
     await generate(connection, Math.min(500, tokens));
+    await systemClock.sleep(SETTLE_MS);
     const clockUsed = startClock();
     await generate(connection, tokens);
-    const microsecondsPerToken = (await clockUsed()) / tokens;
+    const microsecondsPerToken = clockUsed() / tokens;
     return { gapMs, tokens, microsecondsPerToken, bareMicrosecondsPerMessage: await measureBare(gapMs, tokens) };
   } finally {
     await stop();
   }
 }
 
-const IDLE_MS = 1_000;
+/** Compilers and collectors that a warm-up set going have ended by then; their threads count as the process's own. */
+const SETTLE_MS = 3_000;
 
-/**
- * CPU time from now until it is called, µs, less what the process takes when it does nothing: run through a TypeScript
- * loader it has threads of its own, which over seconds would outweigh what is measured.
- */
-function startClock(): () => Promise<number> {
-  const [before, beganMs] = [process.cpuUsage(), systemClock.monotonicMs()];
-  return async () => {
-    const [used, tookMs] = [process.cpuUsage(before), systemClock.monotonicMs() - beganMs];
-    const idleBefore = process.cpuUsage();
-    await systemClock.sleep(IDLE_MS);
-    const idle = process.cpuUsage(idleBefore);
-    return used.user + used.system - ((idle.user + idle.system) * tookMs) / IDLE_MS;
+/** CPU time of this process from now until it is called, µs. */
+function startClock(): () => number {
+  const before = process.cpuUsage();
+  return () => {
+    const used = process.cpuUsage(before);
+    return used.user + used.system;
   };
 }
 
@@ -99,7 +95,7 @@ async function measureBare(gapMs: number, tokens: number): Promise<number> {
     process.on('message', step);`;
   const request = { command: process.execPath, args: ['-e', program], environment: {}, ipc: true };
   const child = await spawnChild({ ...request, onLine: () => undefined }, systemClock);
-  let used: (() => Promise<number>) | undefined;
+  let used: (() => number) | undefined;
   child.channel?.onMessage(() => {
     // From the first message on: the start of the program is no part of it.
     used ??= startClock();
@@ -107,7 +103,7 @@ async function measureBare(gapMs: number, tokens: number): Promise<number> {
   const closed = new Promise<void>((resolve) => child.channel?.onClose(resolve));
   child.channel?.send({});
   await closed;
-  const microseconds = (await used?.()) ?? Number.NaN;
+  const microseconds = used?.() ?? Number.NaN;
   await child.ended;
   return microseconds / tokens;
 }
