@@ -1,6 +1,8 @@
 /*
- * What a token of an NPU model costs the gateway's process: CPU time of the side that receives a worker's messages and
- * writes OpenAI events, without HTTP. The worker runs the simulator; its own CPU time is not counted.
+ * What a token of an NPU model costs the gateway: the side that receives a worker's messages and writes OpenAI events,
+ * without HTTP. The worker runs the simulator; its own time is not counted. Two figures each: time in which the event
+ * loop was at work, and CPU time of the process, which also holds what the kernel takes to put it to sleep and wake it
+ * (in a virtual machine many times the work itself).
  *
  *   npx tsx scripts/rkllm-cost.ts [--json]
  */
@@ -29,10 +31,13 @@ const RUNS = [
 type Cost = {
   readonly gapMs: number;
   readonly tokens: number;
-  readonly microsecondsPerToken: number;
-  /** The same for a bare Node process that is sent a message per token over the same channel and ignores it. */
-  readonly bareMicrosecondsPerMessage: number;
+  readonly perToken: Spent;
+  /** The same for messages of that size, sent one by one over such a channel and ignored. */
+  readonly perBareMessage: Spent;
 };
+
+/** Microseconds. */
+type Spent = { readonly loop: number; readonly cpu: number };
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-rkllm-cost-'));
@@ -46,9 +51,9 @@ async function main(): Promise<void> {
   }
 }
 
-function describeCost({ gapMs, tokens, microsecondsPerToken, bareMicrosecondsPerMessage }: Cost): string {
-  const [ours, bare] = [microsecondsPerToken, bareMicrosecondsPerMessage].map((value) => value.toFixed(1));
-  return `${tokens} tokens ${gapMs} ms apart: ${ours} µs of the gateway's CPU per token; a message alone, unread: ${bare} µs`;
+function describeCost({ gapMs, tokens, perToken, perBareMessage }: Cost): string {
+  const show = ({ loop, cpu }: Spent) => `${loop.toFixed(1)} µs of the event loop (${cpu.toFixed(1)} µs CPU)`;
+  return `${tokens} tokens ${gapMs} ms apart: ${show(perToken)} per token; a message nobody reads: ${show(perBareMessage)}`;
 }
 
 async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number]): Promise<Cost> {
@@ -59,10 +64,9 @@ async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number])
   try {
     await generate(connection, Math.min(500, tokens));
     await systemClock.sleep(SETTLE_MS);
-    const clockUsed = startClock();
+    const spent = startClock();
     await generate(connection, tokens);
-    const microsecondsPerToken = clockUsed() / tokens;
-    return { gapMs, tokens, microsecondsPerToken, bareMicrosecondsPerMessage: await measureBare(gapMs, tokens) };
+    return { gapMs, tokens, perToken: spent(tokens), perBareMessage: await measureBare(gapMs, tokens) };
   } finally {
     await stop();
   }
@@ -71,17 +75,18 @@ async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number])
 /** Compilers and collectors that a warm-up set going have ended by then; their threads count as the process's own. */
 const SETTLE_MS = 3_000;
 
-/** CPU time of this process from now until it is called, µs. */
-function startClock(): () => number {
-  const before = process.cpuUsage();
-  return () => {
-    const used = process.cpuUsage(before);
-    return used.user + used.system;
+/** What this process spends from now until it is called, divided by a count. */
+function startClock(): (count: number) => Spent {
+  const [cpuBefore, loopBefore] = [process.cpuUsage(), performance.eventLoopUtilization()];
+  return (count) => {
+    const cpu = process.cpuUsage(cpuBefore);
+    const { active } = performance.eventLoopUtilization(loopBefore);
+    return { loop: (active * 1000) / count, cpu: (cpu.user + cpu.system) / count };
   };
 }
 
 /** What Node and the kernel alone take for being woken by a message. */
-async function measureBare(gapMs: number, tokens: number): Promise<number> {
+async function measureBare(gapMs: number, tokens: number): Promise<Spent> {
   const program = `
     const message = { kind: 'deltas', id: 1, deltas: [{ kind: 'content', text: ' token' }] };
     let sent = 0;
@@ -95,17 +100,17 @@ async function measureBare(gapMs: number, tokens: number): Promise<number> {
     process.on('message', step);`;
   const request = { command: process.execPath, args: ['-e', program], environment: {}, ipc: true };
   const child = await spawnChild({ ...request, onLine: () => undefined }, systemClock);
-  let used: (() => number) | undefined;
+  let spent: ((count: number) => Spent) | undefined;
   child.channel?.onMessage(() => {
     // From the first message on: the start of the program is no part of it.
-    used ??= startClock();
+    spent ??= startClock();
   });
   const closed = new Promise<void>((resolve) => child.channel?.onClose(resolve));
   child.channel?.send({});
   await closed;
-  const microseconds = used?.() ?? Number.NaN;
+  const figures = spent?.(tokens) ?? { loop: Number.NaN, cpu: Number.NaN };
   await child.ended;
-  return microseconds / tokens;
+  return figures;
 }
 
 async function startWorker(file: string) {

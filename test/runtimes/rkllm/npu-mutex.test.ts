@@ -30,11 +30,13 @@ describe('createNpuMutex', () => {
     first();
     await second;
     let third = false;
-    mutex.acquire().then(() => {
+    const last = mutex.acquire().then(() => {
       third = true;
     });
     await tick();
     expect(third).toBe(false);
+    (await second)();
+    await last;
   });
 
   it('passes over one that gave up waiting, without letting the next in early', async () => {
