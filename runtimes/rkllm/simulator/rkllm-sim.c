@@ -7,6 +7,7 @@
  *         each step may strike a fault; the callbacks come on the caller's thread or on one of our own
  */
 #define _GNU_SOURCE
+#include <alloca.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -409,8 +410,16 @@ static void save_cache(const Run *run, const char *prompt) {
   fclose(file);
 }
 
+/* Inference code keeps arrays on the stack; a caller that gives it little dies here. */
+static void use_stack(size_t bytes) {
+  if (bytes == 0) return;
+  volatile char *array = alloca(bytes);
+  for (size_t at = 0; at < bytes; at += 4096) array[at] = 1;
+}
+
 static int run_prompt(Run *run, const char *prompt) {
   Handle *handle = run->handle;
+  use_stack((size_t)setting_number(&handle->model, "stack_kib", 0) * 1024);
   int tokens = run->input->input_type == 1 ? (int)run->input->token_input.n_tokens : count_tokens(prompt);
   if (run->infer.mode == GENERATE && run->infer.keep_history == 0) handle->kv_tokens = 0;
   int spared = cached_tokens(handle, prompt);

@@ -97,6 +97,17 @@ describe.each(VERSIONS)('a worker on runtime %s', (version) => {
     expect(contentOf((await npu.ask({ stream: true })).text)).toBe('Hello from the simulated NPU.');
   });
 
+  it('gives the library a stack of megabytes, where the usual 128 KiB would end it', async () => {
+    const npu = await startNpu({ version, standIn: { stack_kib: 8192 } });
+    expect((await npu.ask({})).status).toBe(200);
+  });
+
+  it('reads a prompt of a megabyte whole', async () => {
+    const npu = await startNpu({ version, standIn: { context: 1_000_000 } });
+    const reply = await npu.ask({ messages: [{ role: 'user', content: 'x'.repeat(2 ** 20) }] });
+    expect(JSON.parse(reply.text).timings.prompt_n).toBeGreaterThan(2 ** 18);
+  });
+
   it('stops after max_tokens and says so', async () => {
     const npu = await startNpu({ version, standIn: { answer: 'a|b|c|d|e|f', repeat: 100, decode_ms: 2 } });
     const body = JSON.parse((await npu.ask({ max_tokens: 4 })).text);
