@@ -4,6 +4,7 @@ import type { ModelPolicy } from '../../src/core/policy.ts';
 import type { ChildChannel, Exchange, ReplySink, RuntimeConnection } from '../../src/core/runtime.ts';
 import type { DeadlineRules, MeasuredRates } from './deadlines.ts';
 import { refuseExchange, startWorkerExchange } from './exchange.ts';
+import { startJsonExchange } from './json-exchange.ts';
 import type { NpuMutex } from './npu-mutex.ts';
 import type { FromWorker, LoadMessage } from './protocol.ts';
 import { readWorkerRequest } from './read-request.ts';
@@ -40,7 +41,11 @@ export function connectWorker(
   const parts: ConnectionParts = { ...deps, model, link, onHang: () => (hung = true) };
   const exchange = (path: string, body: Buffer | string, sink: ReplySink): Exchange => {
     try {
-      return startWorkerExchange(parts, readWorkerRequest(path, body, model, load.profile), sink);
+      const request = readWorkerRequest(path, body, model, load.profile);
+      if (request.kind === 'chat' && request.format !== undefined) {
+        return startJsonExchange(parts, request, request.format, sink);
+      }
+      return startWorkerExchange(parts, request, sink);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       return refuseExchange(error, sink);

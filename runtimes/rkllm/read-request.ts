@@ -2,6 +2,7 @@ import { GatewayError, messageOf } from '../../src/core/errors.ts';
 import type { ModelPolicy } from '../../src/core/policy.ts';
 import type { AbiProfile } from './abi/structs.ts';
 import { readChatMessages, readChatTools } from './chat/messages.ts';
+import type { JsonFormat } from './json-exchange.ts';
 import type { GenerateMessage, RerankMessage, ToWorker } from './protocol.ts';
 import { chooseSampling } from './sampling.ts';
 
@@ -15,6 +16,8 @@ export type WorkerRequest =
       readonly ignored: readonly string[];
       /** About how long the prompt is, tokens; for time limits only. */
       readonly promptTokensGuess: number;
+      /** The answer must be JSON. */
+      readonly format: JsonFormat | undefined;
     }
   | { readonly kind: 'embeddings'; readonly message: Omit<Extract<ToWorker, { kind: 'embed' }>, 'id'> }
   | { readonly kind: 'rerank'; readonly message: Omit<RerankMessage, 'id'> };
@@ -68,6 +71,7 @@ function readChat(body: Body, bytesLength: number, model: ModelPolicy, profile: 
     includeUsage: streamOptions?.include_usage === true,
     ignored,
     promptTokensGuess: Math.ceil(bytesLength / BYTES_PER_TOKEN),
+    format: formatOf(body, model),
     message: {
       kind: 'generate',
       messages: readChatMessages(messages),
@@ -84,10 +88,16 @@ function readChat(body: Body, bytesLength: number, model: ModelPolicy, profile: 
 function refuseUnsupported(body: Body, model: ModelPolicy): void {
   if (typeof body['n'] === 'number' && body['n'] > 1) throw unsupported('n above 1', model, 'n');
   if (body['logprobs'] === true) throw unsupported('logprobs', model, 'logprobs');
-  const format = (body['response_format'] as { readonly type?: unknown } | null | undefined)?.type;
-  if (format !== undefined && format !== 'text' && model.capabilities.jsonSchema !== true) {
-    throw unsupported('guaranteed JSON output', model, 'response_format');
-  }
+}
+
+type ResponseFormat = { readonly type?: unknown; readonly json_schema?: { readonly schema?: unknown } };
+
+/** JSON is only promised where the operator trusts the model with it; it is then checked and asked for again. */
+function formatOf(body: Body, model: ModelPolicy): JsonFormat | undefined {
+  const format = body['response_format'] as ResponseFormat | null | undefined;
+  if (format?.type === undefined || format.type === 'text') return undefined;
+  if (model.capabilities.jsonSchema !== true) throw unsupported('guaranteed JSON output', model, 'response_format');
+  return { schema: format.type === 'json_schema' ? format.json_schema?.schema : undefined };
 }
 
 function unsupported(what: string, model: ModelPolicy, param?: string): GatewayError {

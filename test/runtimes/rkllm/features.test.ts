@@ -95,6 +95,38 @@ describe.each(VERSIONS)('optional features on runtime %s', (version) => {
   });
 });
 
+describe('an answer that must be JSON, from a model the policy trusts with it', () => {
+  const TRUSTED = { capabilities: { jsonSchema: true } } as const;
+  const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+  const fitting = { response_format: { type: 'json_schema', json_schema: { name: 'place', schema } } };
+
+  it('is asked for in words and passed on when it fits', async () => {
+    const npu = await startNpu({ model: TRUSTED, standIn: { answer: '{"ci|ty":"Ulm"}' } });
+    expect(JSON.parse(contentOf((await npu.ask(fitting)).text))).toEqual({ city: 'Ulm' });
+    expect(npu.calls('run')[0].prompt).toContain('Answer with one JSON object that fits this JSON schema');
+  });
+
+  it('is streamed in one piece, with the figures of the run', async () => {
+    const npu = await startNpu({ model: TRUSTED, standIn: { answer: '{"ci|ty":"Ulm"}' } });
+    const { text } = await npu.ask({ ...fitting, stream: true });
+    expect(JSON.parse(contentOf(text))).toEqual({ city: 'Ulm' });
+    expect(text).toMatch(/"timings":\{.*"predicted_n":2.*data: \[DONE\]\n\n$/s);
+  });
+
+  it.each([
+    ['not JSON', 'Ulm is nice'],
+    ['of another shape', '{"town":"Ulm"}'],
+  ])('is asked for three times when it is %s, and then fails', async (_, answer) => {
+    const npu = await startNpu({ model: TRUSTED, standIn: { answer } });
+    const { error } = await npu.ask(fitting);
+    expect(error).toMatchObject({
+      code: 'runtime_failed',
+      message: expect.stringContaining('no JSON that fits in 3 tries'),
+    });
+    expect(npu.calls('run').filter(({ prompt }) => prompt.includes('JSON'))).toHaveLength(3);
+  });
+});
+
 describe('features that are off', () => {
   it.each([
     ['/v1/embeddings', { input: 'text' }],

@@ -29,6 +29,7 @@ describe('readWorkerRequest', () => {
       includeUsage: false,
       ignored: [],
       promptTokensGuess: expect.any(Number),
+      format: undefined,
       message: {
         kind: 'generate',
         messages,
