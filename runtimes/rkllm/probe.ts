@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { messageOf } from '../../src/core/errors.ts';
 import type { RuntimePolicy, RuntimeSettings } from '../../src/core/policy.ts';
+import { readNpuDriver } from '../../src/transport/npu-driver.ts';
 import { chooseProfile } from './abi/choose-profile.ts';
 import { type LibraryVersion, readLibraryVersion } from './abi/library-version.ts';
 import type { AbiProfile } from './abi/structs.ts';
-import { gateDriver, readNpuDriver } from './files/driver-gate.ts';
+import { gateDriver } from './files/driver-gate.ts';
 import { readSoc, type Soc } from './files/soc.ts';
 import { findLibrary } from './find-library.ts';
 

@@ -4,10 +4,11 @@ import { chooseProfile } from '../../runtimes/rkllm/abi/choose-profile.ts';
 import { readLibraryVersion } from '../../runtimes/rkllm/abi/library-version.ts';
 import type { AbiProfile } from '../../runtimes/rkllm/abi/structs.ts';
 import { checkCompatibility } from '../../runtimes/rkllm/files/compatibility.ts';
-import { gateDriver, readNpuDriver } from '../../runtimes/rkllm/files/driver-gate.ts';
+import { gateDriver } from '../../runtimes/rkllm/files/driver-gate.ts';
 import { type RkllmModelFile, readModelFile } from '../../runtimes/rkllm/files/model-file.ts';
 import { readSoc, type Soc } from '../../runtimes/rkllm/files/soc.ts';
 import { messageOf } from '../../src/core/errors.ts';
+import { readNpuDriver } from '../../src/transport/npu-driver.ts';
 
 /** One look at the machine. `missing`: the NPU cannot be tried without it. */
 export type MachineCheck = {

@@ -1,14 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import type { NpuDriver } from '../../../src/transport/npu-driver.ts';
 import { compareVersions } from './version.ts';
-
-/** The kernel's NPU driver as far as it can be seen. */
-export type NpuDriver =
-  /** Rockchip's own; `version` is undefined where the user may not read it. */
-  | { readonly kind: 'rknpu'; readonly version: string | undefined; readonly source: string }
-  /** The mainline kernel's `rocket`, another interface. */
-  | { readonly kind: 'mainline'; readonly source: string }
-  | { readonly kind: 'none' };
 
 /** Whether the NPU may be used. */
 export type DriverGate =
@@ -27,25 +18,6 @@ export const DRIVER_RECOMMENDED = '0.9.8';
 
 const IMAGE =
   'use a system image with Rockchip kernel 6.1 and NPU driver 0.9.8, e.g. Armbian with the vendor kernel; it cannot be had on kernel 5.10';
-
-/** Looks for the NPU's driver in the files under `sysroot`. */
-export function readNpuDriver(sysroot = '/'): NpuDriver {
-  for (const path of ['sys/kernel/debug/rknpu/version', 'sys/module/rknpu/version', 'proc/rknpu/version']) {
-    const version = /v?(\d+\.\d+\.\d+)/.exec(readText(join(sysroot, path)) ?? '')?.[1];
-    if (version !== undefined) return { kind: 'rknpu', version, source: `/${path}` };
-  }
-  const find = (paths: readonly string[]) => paths.find((path) => existsSync(join(sysroot, path)));
-  const vendor = find([
-    'sys/module/rknpu',
-    'sys/kernel/debug/rknpu',
-    'sys/bus/platform/drivers/RKNPU',
-    'dev/rknpu',
-    'proc/rknpu',
-  ]);
-  if (vendor !== undefined) return { kind: 'rknpu', version: undefined, source: `/${vendor}` };
-  const mainline = find(['sys/module/rocket', 'sys/bus/platform/drivers/rocket', 'dev/accel/accel0']);
-  return mainline === undefined ? { kind: 'none' } : { kind: 'mainline', source: `/${mainline}` };
-}
 
 /**
  * Decides by its driver whether the NPU may be used. A driver whose version cannot be read passes with advice, because
@@ -81,13 +53,4 @@ function gateVersion(version: string | undefined, source: string): DriverGate {
   const isOlder = (compareVersions(version, DRIVER_RECOMMENDED) ?? 0) < 0;
   const advice = isOlder ? `NPU driver ${version} works, ${DRIVER_RECOMMENDED} is recommended: ${IMAGE}` : undefined;
   return { kind: 'on', version, advice };
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    // Absent, or root's: the next place is tried.
-    return undefined;
-  }
 }
