@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cacheFolder } from '../src/transport/cache-folder.ts';
 import { tierPath, writeAllTiers, writeTier } from '../src/demo/tiers.ts';
+import { cacheFolder } from '../src/transport/cache-folder.ts';
 
 const installer = join(import.meta.dirname, '..', 'scripts', 'install-llama-cpp');
 

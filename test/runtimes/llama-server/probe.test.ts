@@ -83,9 +83,7 @@ describe('createProgramProbe', () => {
     const { path } = program('libggml.so: cannot open', 127);
     await expect(createProgramProbe()(path)).rejects.toMatchObject({
       code: 'runtime_missing',
-      message: expect.stringMatching(
-        /llama-server --(help|version) does not run \(exit code 127\)/,
-      ),
+      message: expect.stringMatching(/llama-server --(help|version) does not run \(exit code 127\)/),
     });
   });
 
