@@ -36,6 +36,8 @@ export type Entry = {
   /** The operator has been told that it does not fit beside the others. */
   refusalTold: boolean;
   cancelIdle: CancelTimer | undefined;
+  /** How long its engine may go on working on an abandoned request, ms. */
+  readonly idleLimitMs: () => number;
   rssBytes: number | undefined;
   view: SupervisedModel;
   /** State of the child when the record was made. */
@@ -46,6 +48,7 @@ export type Entry = {
 export type MeasuredFigures = (model: ModelId) => {
   readonly peakMemoryBytes?: Figure;
   readonly loadMs?: Figure;
+  readonly prefillTokensPerSec?: Figure;
 };
 
 /** True where the child could take one more generation now. */

@@ -1,13 +1,15 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import { formatDurationMs } from '../core/format.ts';
-import type { ModelId } from '../core/ids.ts';
 import type { Child, Incarnation } from './child.ts';
 import { runningIn } from './child-machine.ts';
+import type { Entry } from './entry.ts';
 import type { Lease, ReleaseKind } from './supervisor-types.ts';
 
-/** An engine that still works on an abandoned request after this is stuck in its prefill (llama.cpp issue 15232). */
-export const IDLE_LIMIT_MS = 15_000;
+/** The least time an engine gets to stop working on an abandoned request; {@link idleLimitOf}. */
+const IDLE_LIMIT_MS = 15_000;
+/** llama-server's own default of `--ubatch-size`. */
+const UBATCH_DEFAULT = 512;
 /** One token on a 27B model of a board takes seconds, prompt included; a canary slower than this is no answer. */
 export const CANARY_LIMIT_MS = 30_000;
 /** So many failed generations in a row and the child is replaced even though its canary sings. */
@@ -17,13 +19,23 @@ const EXIT_NEWS_MS = 50;
 
 const DONE = Promise.resolve();
 
+/**
+ * How long an engine may go on working on an abandoned request before it counts as stuck, ms: at least 15 s. It looks
+ * for a closed socket between two micro-batches of a prefill only (llama.cpp issue 15232), and two of them, the one it
+ * is in and one it has begun before it saw, are more on a slow board: 67 s for 27B at 1.91 tok/s with 64 tokens each.
+ */
+export function idleLimitOf(ubatch: number | undefined, prefillTokensPerSec: number | undefined): number {
+  if (prefillTokensPerSec === undefined || prefillTokensPerSec <= 0) return IDLE_LIMIT_MS;
+  return Math.max(IDLE_LIMIT_MS, ((2 * (ubatch ?? UBATCH_DEFAULT)) / prefillTokensPerSec) * 1000 + 2000);
+}
+
 /** Takes a slot of a ready child. The caller has checked that one is free. */
 export function takeLease(
-  model: ModelId,
-  child: Child,
+  entry: Pick<Entry, 'id' | 'child' | 'idleLimitMs'>,
   clock: Clock,
   timing: { readonly cold: boolean; readonly loadMs: number },
 ): Lease {
+  const { id: model, child } = entry;
   const incarnation = child.incarnation;
   if (incarnation === undefined) throw new GatewayError('model_unavailable', `${model} has no running process`);
   child.occupy();
@@ -34,13 +46,16 @@ export function takeLease(
     loadMs: timing.loadMs,
     cold: timing.cold,
     release: (how) => {
-      released ??= giveBack(child, incarnation, clock, how);
+      released ??= giveBack(entry, incarnation, clock, how);
       return released;
     },
   };
 }
 
-function giveBack(child: Child, incarnation: Incarnation, clock: Clock, how: ReleaseKind): Promise<void> {
+type Lender = Pick<Entry, 'child' | 'idleLimitMs'>;
+
+function giveBack(entry: Lender, incarnation: Incarnation, clock: Clock, how: ReleaseKind): Promise<void> {
+  const { child } = entry;
   if (!incarnation.alive) return DONE;
   switch (how) {
     case 'ok':
@@ -48,17 +63,17 @@ function giveBack(child: Child, incarnation: Incarnation, clock: Clock, how: Rel
       child.vacate(incarnation, true);
       return DONE;
     case 'aborted':
-      return afterAbort(child, incarnation, clock);
+      return afterAbort(entry, incarnation, clock);
     case 'failed':
       return afterFailure(child, incarnation, clock);
   }
 }
 
-async function afterAbort(child: Child, incarnation: Incarnation, clock: Clock): Promise<void> {
+async function afterAbort({ child, idleLimitMs }: Lender, incarnation: Incarnation, clock: Clock): Promise<void> {
   try {
     // The slots of a child with several may belong to others, who have not left.
     const othersRunning = () => Math.max(0, runningIn(child.state) - 1);
-    await within(IDLE_LIMIT_MS, clock, (signal) => incarnation.connection.idle(signal, othersRunning));
+    await within(idleLimitMs(), clock, (signal) => incarnation.connection.idle(signal, othersRunning));
     child.vacate(incarnation, false);
   } catch (error) {
     if (!incarnation.alive) return;

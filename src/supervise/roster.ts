@@ -5,6 +5,7 @@ import { Child } from './child.ts';
 import { openChildLog } from './child-log.ts';
 import { type Entry, isOutdated, type MeasuredFigures, memoryHeld, refreshView } from './entry.ts';
 import type { Inspected } from './inspect-models.ts';
+import { idleLimitOf } from './lease.ts';
 import type { Reaper } from './reaper.ts';
 import type { SupervisedModel } from './supervisor-types.ts';
 
@@ -111,6 +112,7 @@ function createEntry(id: ModelId, found: Inspected, deps: RosterDeps): Entry {
     heldOff: false,
     refusalTold: false,
     cancelIdle: undefined,
+    idleLimitMs: () => idleLimitOf(entry.model.settings.ubatch, deps.measured(id).prefillTokensPerSec?.value),
     rssBytes: undefined,
     // The record is made from the entry, so the entry has to exist first; `update` fills it at once.
     view: undefined as unknown as SupervisedModel,

@@ -98,7 +98,7 @@ class ProcessSupervisor implements Supervisor {
   tryAcquire(model: ModelId): Lease | undefined {
     const entry = this.#roster.get(model);
     if (entry === undefined || this.#stopping || entry.waiters.length > 0 || !hasFreeSlot(entry)) return undefined;
-    return takeLease(model, entry.child, this.#deps.clock, { cold: false, loadMs: 0 });
+    return takeLease(entry, this.#deps.clock, { cold: false, loadMs: 0 });
   }
 
   async load(model: ModelId, signal: AbortSignal): Promise<void> {

@@ -64,7 +64,7 @@ export function serveWaiters(entry: Entry, clock: Clock): void {
     if (!hasFreeSlot(entry) || !entry.waiters.includes(waiter)) continue;
     entry.waiters = entry.waiters.filter((other) => other !== waiter);
     const loadMs = waiter.cold ? clock.monotonicMs() - waiter.arrivedMs : 0;
-    waiter.resolve(takeLease(entry.id, entry.child, clock, { cold: waiter.cold, loadMs }));
+    waiter.resolve(takeLease(entry, clock, { cold: waiter.cold, loadMs }));
   }
 }
 
