@@ -34,6 +34,9 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'model_file_invalid',
 ]);
 
+/** Errors of a generation or a load that was tried; with any other the gateway or the engine refused to try. */
+const TRIED: ReadonlySet<ErrorCode> = new Set(['runtime_failed', 'start_failed', 'load_timeout', 'timeout']);
+
 class Run implements RequestRun, ReplySink {
   readonly #parts: ServeParts;
   readonly #job: ServeJob;
@@ -242,7 +245,8 @@ class Run implements RequestRun, ReplySink {
     if (next === undefined) {
       const failedRun = error.code === 'runtime_failed';
       this.#sink.failed(error);
-      this.#close({ kind: 'failed', code: error.code, message: error.message }, {}, failedRun ? 'failed' : 'ok');
+      const kind = TRIED.has(error.code) ? 'failed' : 'refused';
+      this.#close({ kind, code: error.code, message: error.message }, {}, failedRun ? 'failed' : 'ok');
       return;
     }
     const from = this.#model;

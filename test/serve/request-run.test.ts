@@ -219,6 +219,18 @@ describe('startRequest', () => {
     expect(played.engines).toHaveLength(1);
   });
 
+  it.each([
+    { code: 'queue_full', kind: 'refused' },
+    { code: 'shutting_down', kind: 'refused' },
+    { code: 'model_not_found', kind: 'refused' },
+    { code: 'timeout', kind: 'failed' },
+  ] as const)('records $code as $kind', async ({ code, kind }) => {
+    const played = play({ acquire: () => Promise.reject(new GatewayError(code, 'not now')) });
+    await settled();
+    expect(played.told).toEqual([`failed ${code}`]);
+    expect(played.records().map(({ outcome }) => outcome.kind)).toEqual([kind]);
+  });
+
   it('gives the lane back when the client leaves while the model loads', async () => {
     const played = play({ acquire: () => new Promise(() => undefined) });
     await settled();
