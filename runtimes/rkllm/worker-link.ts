@@ -46,6 +46,9 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
   let whenIdle: (() => void)[] = [];
   let nextId = 1;
   let problem: LogProblem | undefined;
+  /** Those who wait for the NPU on behalf of this worker. */
+  const queued = new Set<AbortController>();
+  let closedBy: GatewayError | undefined;
 
   const forget = (id: number) => {
     listeners.delete(id);
@@ -66,6 +69,8 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
   };
   const onClose = () => {
     const error = new GatewayError('runtime_failed', `the worker of ${model} ended before it had answered`);
+    closedBy = error;
+    for (const wait of queued) wait.abort(error);
     const waiting = [...listeners];
     for (const [id, listener] of waiting) {
       forget(id);
@@ -101,7 +106,12 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
       return id;
     },
     takeNpu: async (signal) => {
-      const release = await npu.acquire(signal);
+      const release = await acquireNpu(npu, queued, signal);
+      // It may have ended in the very moment its turn came, and nobody would give the NPU back.
+      if (closedBy !== undefined) {
+        release();
+        throw closedBy;
+      }
       const giveBack = () => {
         held.delete(giveBack);
         release();
@@ -117,6 +127,25 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
       onClose();
     },
   };
+}
+
+/** Waits for the NPU until the signal aborts or the worker ends, which aborts everything in `queued`. */
+async function acquireNpu(
+  npu: NpuMutex,
+  queued: Set<AbortController>,
+  signal: AbortSignal | undefined,
+): Promise<ReleaseMutex> {
+  const wait = new AbortController();
+  const onAbort = () => wait.abort(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  queued.add(wait);
+  try {
+    return await npu.acquire(wait.signal);
+  } finally {
+    queued.delete(wait);
+    signal?.removeEventListener('abort', onAbort);
+  }
 }
 
 function untilIdle(whenIdle: (() => void)[], signal: AbortSignal): Promise<void> {

@@ -203,4 +203,24 @@ describe('a worker and its gateway', () => {
     // The second init comes after the first run, although it was wanted while that run went on.
     expect(order.filter((call) => call === 'init' || call === 'run')).toEqual(['init', 'run', 'init', 'run']);
   });
+
+  it('do not keep the NPU for a worker that died while it waited for its turn', async () => {
+    const npu = await startNpu({ ids: ['one', 'two'], standIn: { repeat: 40, decode_ms: 5 } });
+    await npu.ask({ max_tokens: 1 }, 'two');
+    const first = await npu.acquire('one');
+    const second = await npu.acquire('two');
+    const running = talk(first, { stream: true });
+    await running.began;
+    const waiting = talk(second, {});
+    process.kill(npu.view('two')?.pid ?? 0, 'SIGKILL');
+    expect((await waiting.whole).error).toMatchObject({ code: 'runtime_failed' });
+    await second.release('failed');
+    // Told at once, and not when its turn had come.
+    const { error } = await Promise.race([running.whole, Promise.resolve({ error: 'still running' })]);
+    expect(error).toBe('still running');
+    await running.whole;
+    await first.release('ok');
+    expect((await npu.ask({ max_tokens: 1 }, 'one')).status).toBe(200);
+    expect((await npu.ask({ max_tokens: 1 }, 'two')).status).toBe(200);
+  });
 });
