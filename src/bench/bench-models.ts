@@ -44,8 +44,8 @@ export const REPETITIONS_QUICK = 3;
 /** Quiet time after a load, as earlier work on these boards used (board facts, section 2). */
 export const SETTLE_MS_DEFAULT = 5_000;
 
-/** The run's document and the file it went to. */
-export type BenchOutcome = { readonly document: BenchDocument; readonly file: string };
+/** The run's document and the file it went to; none where no model could be tried. */
+export type BenchOutcome = { readonly document: BenchDocument; readonly file: string | undefined };
 
 type Run = BenchOptions & {
   readonly repetitions: number;
@@ -81,12 +81,14 @@ export async function benchModels(options: BenchOptions): Promise<BenchOutcome> 
     machine: readMachine(run.sysroot),
     models: [],
   };
-  let file = '';
+  let file: string | undefined;
   for (const model of run.models) {
-    if (run.signal.aborted && file !== '') break;
+    if (run.signal.aborted && document.models.length > 0) break;
     const result = await benchModel(run, model, meter);
     const finishedAt = new Date(run.clock.nowMs()).toISOString();
     document = { ...document, finishedAt, models: [...document.models, result] };
+    // A run that found nothing to measure is no result: its file would only be committed by mistake.
+    if (document.models.every(({ outcome }) => outcome === 'unavailable')) continue;
     file = saveBench(document, { store: run.store, directory: run.directory, provenance: 'measured' });
   }
   return { document, file };

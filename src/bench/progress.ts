@@ -23,11 +23,13 @@ export function createProgress(
   const total = models.length * stepsPerModel;
   let model = models[0];
   let done = 0;
+  // Steps of models that could not run took no time, and say nothing of how long the others take.
+  let worked = 0;
 
   const tell = (step: string) => {
     if (model === undefined) return;
     const elapsedMs = clock.monotonicMs() - startedMs;
-    const etaMs = done === 0 ? undefined : (elapsedMs / done) * (total - done);
+    const etaMs = worked === 0 ? undefined : (elapsedMs / worked) * (total - done);
     listener({ model, step, done, total, etaMs });
   };
   return {
@@ -39,6 +41,7 @@ export function createProgress(
     step: (text) => {
       tell(text);
       done = Math.min(total, done + 1);
+      worked += 1;
     },
     note: tell,
   };

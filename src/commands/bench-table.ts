@@ -24,7 +24,11 @@ export function benchTable(document: BenchDocument): string {
   ];
   const lines = [...(measured.length === 0 ? [] : formatTable(header, measured.map(modelRow))), ...notes(document)];
   const machine = document.machine.model ?? document.machine.cpuModel ?? document.machine.architecture;
-  return [`run ${document.id} on ${machine}, ${document.repetitions} repetitions`, '', ...lines].join('\n');
+  return [
+    `run ${document.id} on ${machine}, ${document.repetitions} repetitions`,
+    ...(measured.length === 0 ? [] : ['']),
+    ...lines,
+  ].join('\n');
 }
 
 function modelRow(model: BenchModelResult): readonly string[] {

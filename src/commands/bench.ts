@@ -91,7 +91,11 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
   const machine = await lockedMachine(options, policy, events);
   const interrupt = onInterrupt(() => progress.say('stopping; finished models keep their results (again: at once)'));
   try {
-    const before = await runBeforeStart(policy.machine, { clock: systemClock, emit: events.emit });
+    const before = await runBeforeStart(policy.machine, {
+      clock: systemClock,
+      emit: events.emit,
+      dataDir: options.data,
+    });
     try {
       await machine.supervisor.applyPolicy(policy);
       const outcome = await benchModels({
@@ -171,7 +175,7 @@ function resultDirectory(policy: Policy, options: CommandOptions): string {
 
 function report({ document, file }: BenchOutcome, options: CommandOptions): void {
   console.log(options.json ? JSON.stringify(document, null, 2) : benchTable(document));
-  console.error(`\nresults: ${file}`);
+  console.error(file === undefined ? '\nnothing could be measured: no result file' : `\nresults: ${file}`);
   if (document.models.some((model) => model.outcome === 'failed' || model.outcome === 'aborted')) process.exitCode = 1;
   if (document.models.every((model) => model.outcome === 'unavailable')) process.exitCode = 1;
 }

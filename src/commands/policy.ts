@@ -9,6 +9,7 @@ import { policyJsonSchema } from '../policy/json-schema.ts';
 import { readPolicyText } from '../policy/load.ts';
 import { checkPolicy } from '../policy/parse.ts';
 import { problemLine } from '../policy/problems.ts';
+import { formatTable } from './format-table.ts';
 
 /** Adds `policy check [FILE]` and `policy schema`. `check` ends with 1 when the policy has problems. */
 export function registerPolicyCommand(program: Command): void {
@@ -104,9 +105,9 @@ function report(policy: Policy, present: ReadonlySet<string>): string {
     `OK ${policy.file} (revision ${policy.revision})`,
     `listens on ${policy.gateway.host}:${policy.gateway.port}; memory ${memory} less ${formatBytes(policy.machine.reserveBytes)}`,
     '',
-    ...table(['model', 'runtime', 'device', 'quality', 'keep', 'classes', 'aliases', 'file'], models),
+    ...formatTable(['model', 'runtime', 'device', 'quality', 'keep', 'classes', 'aliases', 'file'], models),
     '',
-    ...table(
+    ...formatTable(
       ['class', 'ttft', 'e2e', 'quality', 'prefer', 'output', 'window', 'when none'],
       MODEL_CLASSES.map((name) => classRow(name, policy.classes[name])),
     ),
@@ -143,15 +144,4 @@ function classRow(name: string, source: ClassPolicy): string[] {
     window,
     source.whenNone,
   ];
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }

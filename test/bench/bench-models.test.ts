@@ -241,6 +241,19 @@ describe('benchModels', () => {
     expect(document.models[1]?.outcome).toBe('measured');
   });
 
+  test('a run in which nothing can be tried leaves no result', async () => {
+    const { options, store, clock } = setUp({ a: quick }, { repetitions: 1 });
+    const views = options.target.views;
+    options.target.views = () => {
+      const availability = { kind: 'unavailable' as const, reason: 'file missing', remedy: 'copy it there' };
+      return new Map([[modelId('a'), { ...views().get(modelId('a'))!, availability }]]);
+    };
+    const { document, file } = await pumped(clock, benchModels(options));
+    expect(document.models.map((model) => model.outcome)).toEqual(['unavailable']);
+    expect(file).toBeUndefined();
+    expect(store.benchRuns()).toEqual([]);
+  });
+
   test('a model that fails is listed with its error, and the others are measured', async () => {
     const { options, calls, clock } = setUp(
       { a: { ...quick, fails: 'exited with 1' }, b: { ...quick, status: 400 }, c: quick },
@@ -334,7 +347,7 @@ describe('importBench', () => {
     const { document, file } = await pumped(parts.clock, benchModels(parts.options));
     const other = openStore(':memory:', { clock: parts.clock });
     onTestFinished(() => other.close());
-    return { ...parts, document, file, other };
+    return { ...parts, document, file: file!, other };
   };
 
   test('a run of a board of the same kind applies to the same file with the same settings', async () => {

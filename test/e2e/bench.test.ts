@@ -169,8 +169,9 @@ describe('sluice bench', () => {
   });
 
   test('a run in which nothing could be measured fails', async () => {
-    const { stdout, code } = await runBench(setUp(['tiny']), ['gone']);
+    const { stdout, stderr, code } = await runBench(setUp(['tiny']), ['gone']);
     expect(code).toBe(1);
+    expect(stderr).toContain('nothing could be measured: no result file');
     expect(stdout).toMatch(/gone: unavailable: .*gone\.gguf/);
   });
 });
