@@ -188,7 +188,7 @@ describe('benchModels', () => {
   test('the JSON file, the database and the returned document say the same', async () => {
     const { options, store, clock, policy } = setUp({ a: quick });
     const { document, file } = await pumped(clock, benchModels(options));
-    const read = benchDocumentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const read = benchDocumentSchema.parse(JSON.parse(readFileSync(file!, 'utf8')));
     expect(read).toEqual(JSON.parse(JSON.stringify(document)));
     expect(JSON.parse(store.benchRuns()[0]!.document)).toEqual(read);
     const key = modelKey(policy.models.get(modelId('a'))!)!;
@@ -283,7 +283,7 @@ describe('benchModels', () => {
     const { document, file } = await pumped(clock, benchModels(options));
     expect(document.models.map((model) => model.outcome)).toEqual(['measured', 'aborted']);
     expect(calls).toContain('release aborted b');
-    const kept = benchDocumentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const kept = benchDocumentSchema.parse(JSON.parse(readFileSync(file!, 'utf8')));
     expect(kept.models[0]?.figures.length).toBeGreaterThan(5);
     expect(store.benchRuns()).toHaveLength(1);
   });
