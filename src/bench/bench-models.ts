@@ -33,6 +33,8 @@ export type BenchOptions = {
   readonly repetitions?: number;
   readonly settleMs?: number;
   readonly sides?: 'both' | 'raw' | 'served';
+  /** Decode rates behind prompts of several lengths; on unless switched off. */
+  readonly depths?: boolean;
   readonly sysroot?: string;
   readonly onProgress?: (progress: BenchProgress) => void;
 };
@@ -109,7 +111,7 @@ async function benchModel(run: Run, id: ModelId, meter: ProgressMeter): Promise<
   meter.startModel(id);
   const view = run.target.views().get(id);
   const known = describe(run, model, view);
-  const unavailable = reasonNotTo(model, view);
+  const unavailable = reasonNotTo(model, view) ?? reasonNotRaw(run, runtime);
   if (unavailable !== undefined) return { ...known, ...unavailable, outcome: 'unavailable' };
   // Whatever is loaded takes memory and, while it ends, the CPU.
   for (const other of run.policy.models.keys()) await run.target.unload(other);
@@ -130,7 +132,7 @@ async function benchModel(run: Run, id: ModelId, meter: ProgressMeter): Promise<
     rawCommand: measured.rawCommand,
     start,
     end,
-    warnings: [...measured.warnings, ...stateWarnings(start, end)],
+    warnings: [...measured.warnings, ...stateWarnings(start, end, { usesNpu: runtime.kind === 'rkllm' })],
     series,
     figures,
   };
@@ -162,6 +164,12 @@ function reasonNotTo(model: ModelPolicy, view: BenchView | undefined) {
   if (view === undefined) return { reason: 'not known to the supervisor', remedy: 'check the policy' };
   if (view.availability.kind === 'available') return undefined;
   return { reason: view.availability.reason, remedy: view.availability.remedy };
+}
+
+function reasonNotRaw(run: Run, runtime: RuntimePolicy) {
+  if (run.sides !== 'raw' || benchProgram(runtime) !== undefined) return undefined;
+  const reason = `runtimes of kind ${runtime.kind} have no raw benchmark program`;
+  return { reason, remedy: "run without --raw-only: the runtime's own figures come with the served ones" };
 }
 
 type Measured = {
@@ -198,6 +206,7 @@ async function measure(run: Run, subject: Subject): Promise<Measured> {
     samples: {
       loadsMs: served?.loadsMs ?? [],
       requests: served?.requests ?? [],
+      deep: served?.deep ?? [],
       peakMemoryBytes: served?.peakMemoryBytes ?? [],
       raw: raw?.samples,
     },
@@ -223,6 +232,7 @@ function servedSide(run: Run, { model, view, meter }: Subject) {
     contextTokens: view?.facts?.contextTokens ?? CONTEXT_DEFAULT,
     repetitions: run.repetitions,
     settleMs: run.settleMs,
+    depths: run.depths ?? true,
     ...(run.sysroot === undefined ? {} : { sysroot: run.sysroot }),
     onStep: (step) => meter.step(step),
   });

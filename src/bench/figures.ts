@@ -18,10 +18,11 @@ export function figuresOf(
 ): readonly BenchFigure[] {
   return series.flatMap((one): readonly BenchFigure[] => {
     const metric = isProfileMetric(one.metric) ? one.metric : RAW_STANDS_FOR[one.metric];
-    if (metric === undefined) return [];
-    const provisional = one.provisional ? ', provisional' : '';
-    const source = `${one.side === 'raw' ? 'llama-bench, ' : ''}run ${run.id}${provisional}`;
+    // The runtime's own figures are for comparing: what a request waits for is more than the runtime knows.
     const { value, n, side } = one;
+    if (metric === undefined || side === 'runtime') return [];
+    const provisional = one.provisional ? ', provisional' : '';
+    const source = `${side === 'raw' ? 'llama-bench, ' : ''}run ${run.id}${provisional}`;
     const interval = one.low === undefined || one.high === undefined ? {} : { low: one.low, high: one.high };
     return [{ metric, side, value, n, ...interval, source, at: run.at }];
   });

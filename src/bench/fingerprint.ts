@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCpuList, parseCpuList } from '../policy/units.ts';
+import { readNpuDriver } from '../transport/npu-driver.ts';
 import type { Machine, MachineState } from './result.ts';
 
 /**
@@ -25,6 +26,7 @@ export function readMachine(sysroot = '/'): Machine {
     cpuModel: cpuModel(cpuInfo),
     cpus: line(read('sys/devices/system/cpu/online')),
     kernel: line(read('proc/sys/kernel/osrelease')),
+    npuDriver: npuDriver(sysroot),
     memoryBytes: kibibytes(memory, 'MemTotal'),
     swapBytes: kibibytes(memory, 'SwapTotal'),
   });
@@ -47,6 +49,7 @@ export function readMachineState(atMs: number, sysroot = '/'): MachineState {
         maxKhz: number(value('scaling_max_freq')),
       });
     }),
+    deviceClocks: deviceClocks(read, sysroot),
     temperatures: zones.flatMap((zone) => {
       const millidegrees = number(line(read(`sys/class/thermal/${zone}/temp`)));
       const name = line(read(`sys/class/thermal/${zone}/type`)) ?? zone;
@@ -56,24 +59,73 @@ export function readMachineState(atMs: number, sysroot = '/'): MachineState {
   });
 }
 
-/** What the state of a machine at both ends of a measurement says about the figures in between, for people. */
-export function stateWarnings(start: MachineState, end: MachineState): readonly string[] {
-  return start.frequencies.flatMap((before, index) => {
-    const after = end.frequencies[index];
-    const cpus = `CPUs ${before.cpus}`;
-    const governor = before.governor;
-    return [
-      ...(governor === undefined || governor === 'performance'
-        ? []
-        : [
-            `${cpus} run under the ${governor} governor, so their clock moves with the load; performance repeats better`,
-          ]),
-      // Thermal throttling lowers the upper bound; the current clock alone may just be idling.
-      ...(after?.maxKhz !== undefined && before.maxKhz !== undefined && after.maxKhz < before.maxKhz * 0.97
-        ? [`${cpus} were throttled from ${before.maxKhz / 1000} to ${after.maxKhz / 1000} MHz while measuring`]
-        : []),
-    ];
+// The NPU by its address (fdab0000.npu on RK3588, 27700000.npu on RK3576); dmc is the memory controller, whose clock
+// bounds every decode rate.
+const CLOCKED_DEVICES = /npu|^dmc/;
+
+/** Clocks of the kernel's devfreq devices, kHz; undefined where the machine has none of ours. */
+function deviceClocks(read: Read, sysroot: string): MachineState['deviceClocks'] {
+  const devices = entries(join(sysroot, 'sys/class/devfreq'), CLOCKED_DEVICES);
+  if (devices.length === 0) return undefined;
+  return devices.map((device) => {
+    const value = (name: string) => line(read(`sys/class/devfreq/${device}/${name}`));
+    const kilohertz = (name: string) => {
+      const hertz = number(value(name));
+      return hertz === undefined ? undefined : hertz / 1000;
+    };
+    return withoutAbsent({
+      device,
+      governor: value('governor'),
+      currentKhz: kilohertz('cur_freq'),
+      minKhz: kilohertz('min_freq'),
+      maxKhz: kilohertz('max_freq'),
+    });
   });
+}
+
+function npuDriver(sysroot: string): string | undefined {
+  const driver = readNpuDriver(sysroot);
+  if (driver.kind === 'none') return undefined;
+  return driver.kind === 'mainline' ? 'mainline (rocket)' : (driver.version ?? 'rknpu, version not readable');
+}
+
+/**
+ * What the state of a machine at both ends of a measurement says about the figures in between, for people. The NPU's
+ * own clock is of no interest to a model that does not run on it.
+ */
+export function stateWarnings(
+  start: MachineState,
+  end: MachineState,
+  model: { readonly usesNpu: boolean } = { usesNpu: false },
+): readonly string[] {
+  const cpus = start.frequencies.flatMap((before, index) =>
+    clockWarnings(`CPUs ${before.cpus}`, before, end.frequencies[index]),
+  );
+  const devices = (start.deviceClocks ?? []).flatMap((before) => {
+    if (before.device.includes('npu') && !model.usesNpu) return [];
+    const after = end.deviceClocks?.find(({ device }) => device === before.device);
+    return clockWarnings(before.device, before, after);
+  });
+  return [...cpus, ...devices];
+}
+
+type Clocked = { readonly governor?: string; readonly maxKhz?: number };
+
+// `userspace` holds the clock somebody has set, which is how Rockchip's own scripts fix it.
+const STEADY = ['performance', 'userspace'];
+
+function clockWarnings(name: string, before: Clocked, after: Clocked | undefined): readonly string[] {
+  const { governor } = before;
+  const moves = governor !== undefined && !STEADY.includes(governor);
+  // Thermal throttling lowers the upper bound; the current clock alone may just be idling.
+  const throttled =
+    after?.maxKhz !== undefined && before.maxKhz !== undefined && after.maxKhz < before.maxKhz * 0.97
+      ? `${name}: throttled from ${before.maxKhz / 1000} to ${after.maxKhz / 1000} MHz while measuring`
+      : undefined;
+  return [
+    ...(moves ? [`${name}: the ${governor} governor moves the clock with the load; performance repeats better`] : []),
+    ...(throttled === undefined ? [] : [throttled]),
+  ];
 }
 
 /** Word for result files' names: the SoC where a device tree names one, else the processor architecture. */

@@ -4,6 +4,7 @@ import type { ModelId } from '../core/ids.ts';
 import type { BenchLease, BenchTarget } from './bench-target.ts';
 import { readPeakMemory } from './fingerprint.ts';
 import { type BenchSamples, PROMPT_LENGTHS, type PromptLength, type RequestSample } from './metrics/metric.ts';
+import { fitPrefillLine } from './metrics/prefill-line.ts';
 import { fitTextLine, type TextLine } from './metrics/text-line.ts';
 import { promptText } from './prompt-text.ts';
 import { type StreamedRequest, streamRequest } from './stream-request.ts';
@@ -18,17 +19,19 @@ export type ServedRun = {
   readonly repetitions: number;
   /** Quiet time between the last load and the first request. */
   readonly settleMs: number;
+  /** Also look at the decode rate behind shorter and longer prompts; costs about a tenth of the run. */
+  readonly depths: boolean;
   readonly sysroot?: string;
   readonly onStep: (step: string) => void;
 };
 
 /** What was measured, and what a reader should know about it. */
-export type ServedSamples = Pick<BenchSamples, 'loadsMs' | 'requests' | 'peakMemoryBytes'> & {
+export type ServedSamples = Pick<BenchSamples, 'loadsMs' | 'requests' | 'deep' | 'peakMemoryBytes'> & {
   readonly warnings: readonly string[];
 };
 
 /** Steps {@link measureServed} reports, for the progress shown. */
-export const servedSteps = (repetitions: number): number => repetitions * (1 + PROMPT_LENGTHS.length) + 1;
+export const servedSteps = (repetitions: number): number => repetitions * (1 + PROMPT_LENGTHS.length) + 2;
 
 /**
  * Loads a model `repetitions` times, then sends it as many rounds of one prompt per length. The lengths of a round
@@ -42,11 +45,11 @@ export async function measureServed(run: ServedRun): Promise<ServedSamples> {
   const lease = await run.target.acquire(run.model, run.signal);
   let how: Parameters<BenchLease['release']>[0] = 'failed';
   try {
-    const { requests, warnings } = await measureRequests(run, lease);
+    const { requests, deep, warnings } = await measureRequests(run, lease);
     const pid = run.target.views().get(run.model)?.pid;
     const peak = pid === undefined ? undefined : readPeakMemory(pid, run.sysroot);
     how = 'ok';
-    return { loadsMs, requests, warnings, peakMemoryBytes: peak === undefined ? [] : [peak] };
+    return { loadsMs, requests, deep, warnings, peakMemoryBytes: peak === undefined ? [] : [peak] };
   } catch (error) {
     if (run.signal.aborted) how = 'aborted';
     throw error;
@@ -71,42 +74,57 @@ async function measureLoads(run: ServedRun): Promise<readonly number[]> {
 async function measureRequests(run: ServedRun, lease: BenchLease) {
   const plan = planOf(run.contextTokens);
   const text = await calibrate(run, lease);
+  const firstTokens = run.depths ? Math.min(DEPTH_TOKENS, plan.outputTokens) : FIRST_TOKENS;
   const requests: RequestSample[] = [];
   const warnings = new Set<string>();
+  const sample = async (length: PromptLength, promptTokens: number, repetition: number, outputTokens: number) => {
+    const tokens = Math.max(1, promptTokens - text.templateTokens);
+    const question = { chars: Math.max(MIN_CHARS, Math.round(tokens * text.charsPerToken)), outputTokens };
+    const streamed = await ask(run, lease, question);
+    if ((streamed.end.cachedTokens ?? 0) <= CACHED_TOKENS_MAX) {
+      const isComplete = length === 'middle';
+      return [{ repetition, length, isComplete, promptChars: question.chars, ...sampleOf(run, streamed) }];
+    }
+    warnings.add('the server took part of a prompt from its cache; those samples were left out');
+    return [];
+  };
   for (let repetition = 0; repetition < run.repetitions; repetition += 1) {
     for (let turn = 0; turn < PROMPT_LENGTHS.length; turn += 1) {
       const length = PROMPT_LENGTHS[(repetition + turn) % PROMPT_LENGTHS.length] ?? 'middle';
       run.onStep(`prompts, round ${repetition + 1} of ${run.repetitions}: ${length}`);
-      const isComplete = length === 'middle';
-      const tokens = Math.max(1, plan.promptTokens[length] - text.templateTokens);
-      const question = {
-        chars: Math.max(MIN_CHARS, Math.round(tokens * text.charsPerToken)),
-        outputTokens: isComplete ? plan.outputTokens : FIRST_TOKENS,
-      };
-      const streamed = await ask(run, lease, question);
-      if ((streamed.end.cachedTokens ?? 0) > 0) {
-        warnings.add('the server took part of a prompt from its cache; those samples were left out');
-        continue;
-      }
-      requests.push({ repetition, length, isComplete, promptChars: question.chars, ...sampleOf(run, streamed) });
+      const outputTokens = length === 'middle' ? plan.outputTokens : firstTokens;
+      requests.push(...(await sample(length, plan.promptTokens[length], repetition, outputTokens)));
     }
   }
-  return { requests, warnings: [...warnings] };
+  run.onStep('decode behind a long prompt');
+  const deepTokens = run.depths ? deepTokensOf(run.contextTokens, plan.promptTokens.long, requests) : undefined;
+  const deep: RequestSample[] = [];
+  for (let repetition = 0; deepTokens !== undefined && repetition < run.repetitions; repetition += 1) {
+    deep.push(...(await sample('long', deepTokens, repetition, firstTokens)));
+  }
+  return { requests, deep, warnings: [...warnings] };
 }
 
 function sampleOf(run: ServedRun, streamed: StreamedRequest) {
-  const { promptTokens, outputTokens } = streamed.end;
+  const { promptTokens, outputTokens, prefillMs, decodeMs } = streamed.end;
   if (promptTokens === undefined || outputTokens === undefined) {
     throw new GatewayError(
       'runtime_failed',
       `${run.model} answered without timings (prompt_n, predicted_n), so nothing can be measured: its runtime is too old`,
     );
   }
-  return { promptTokens, outputTokens, firstMs: streamed.firstMs, lastMs: streamed.lastMs, endMs: streamed.endMs };
+  const { firstMs, lastMs, endMs } = streamed;
+  return { promptTokens, outputTokens, prefillMs, decodeMs, firstMs, lastMs, endMs };
 }
 
 /** Tokens generated where only the first one matters: a few, because the first may be half a character. */
 const FIRST_TOKENS = 4;
+/** Tokens generated where the decode rate at this depth is looked at: a third of a minute even at the slowest model. */
+const DEPTH_TOKENS = 16;
+/** Longest the prefill of the extra long prompt may take, by the line just measured. */
+const DEEP_PREFILL_MS = 5_000;
+/** Where an NPU's cached tokens come from counting twice (tokenizer, runtime), they differ by a begin-of-text token or so. */
+const CACHED_TOKENS_MAX = 4;
 /** Room for the seed in front of a prompt, which keeps it unique. */
 const MIN_CHARS = 24;
 
@@ -123,6 +141,21 @@ export function planOf(contextTokens: number): {
     promptTokens: { short: Math.floor(long / 8), middle: Math.floor(long / 2), long },
     outputTokens: Math.max(8, Math.min(32, Math.floor(contextTokens / 8))),
   };
+}
+
+/**
+ * Length of the extra long prompt: three quarters of the context, or what {@link DEEP_PREFILL_MS} can read; undefined
+ * where that is not at least twice the plan's longest, and tells little that it does not.
+ */
+export function deepTokensOf(
+  contextTokens: number,
+  longTokens: number,
+  requests: readonly RequestSample[],
+): number | undefined {
+  const slope = fitPrefillLine({ requests })?.line.slope;
+  if (slope === undefined || slope <= 0) return undefined;
+  const tokens = Math.floor(Math.min((contextTokens * 3) / 4, DEEP_PREFILL_MS / slope));
+  return tokens >= 2 * longTokens ? tokens : undefined;
 }
 
 /** Two requests that show how many characters make a token; they also warm the child up. */

@@ -10,7 +10,7 @@ export const RESULT_SCHEMA = 1;
 const series = z.looseObject({
   metric: z.string(),
   unit: z.enum(['ms', 'tok/s', 'bytes', 'tokens', 'characters per token']),
-  side: z.enum(['served', 'raw']),
+  side: z.enum(['served', 'runtime', 'raw']),
   promptTokens: z.number().optional(),
   value: z.number(),
   low: z.number().optional(),
@@ -45,6 +45,19 @@ const machineState = z.looseObject({
     )
     .readonly(),
   temperatures: z.array(z.looseObject({ zone: z.string(), celsius: z.number() })).readonly(),
+  /** Clocks of the NPU and of the memory controller. */
+  deviceClocks: z
+    .array(
+      z.looseObject({
+        device: z.string(),
+        governor: z.string().optional(),
+        currentKhz: z.number().optional(),
+        minKhz: z.number().optional(),
+        maxKhz: z.number().optional(),
+      }),
+    )
+    .readonly()
+    .optional(),
   memoryAvailableBytes: z.number().optional(),
 });
 
@@ -57,6 +70,8 @@ const machine = z.looseObject({
   cpuModel: z.string().optional(),
   cpus: z.string().optional(),
   kernel: z.string().optional(),
+  /** Version of Rockchip's NPU driver, or what is known of it. */
+  npuDriver: z.string().optional(),
   memoryBytes: z.number().optional(),
   swapBytes: z.number().optional(),
 });

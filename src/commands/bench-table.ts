@@ -19,6 +19,8 @@ export function benchTable(document: BenchDocument): string {
     'TPOT',
     'E2E',
     'peak memory',
+    'runtime prefill',
+    'runtime decode',
     'raw prefill',
     'raw decode',
   ];
@@ -47,6 +49,8 @@ function modelRow(model: BenchModelResult): readonly string[] {
     one('tpotMs', formatDurationMs),
     one('e2eMs', formatDurationMs),
     one('peakMemoryBytes', formatBytes),
+    one('runtimePrefillTokensPerSec', rate),
+    one('runtimeDecodeTokensPerSec', rate),
     one('rawPrefillTokensPerSec', rate),
     one('rawDecodeTokensPerSec', rate),
   ];
@@ -65,11 +69,20 @@ function withSpread(series: Pick<Series, 'value' | 'low' | 'high' | 'provisional
 function notes(document: BenchDocument): readonly string[] {
   const lines = document.models.flatMap((model) => [
     ...(model.outcome === 'measured' ? [] : [`${model.model}: ${model.outcome}${because(model)}`]),
+    ...depths(model),
     ...model.warnings.map((warning) => `${model.model}: ${warning}`),
   ]);
   const provisional = document.repetitions < 5 ? ['~ provisional: fewer than 5 samples'] : [];
   const all = [...provisional, ...lines];
   return all.length === 0 ? [] : ['', ...all];
+}
+
+/** Decode rates by the depth they were taken at, on one line. */
+function depths({ model, series }: BenchModelResult): readonly string[] {
+  const found = series.filter((one) => one.metric === 'decodeAtDepthTokensPerSec');
+  if (found.length < 2) return [];
+  const tokens = found.map((one) => Math.round(one.promptTokens ?? 0)).join(' / ');
+  return [`${model}: decode behind ${tokens} prompt tokens: ${found.map((one) => rate(one.value)).join(' / ')}`];
 }
 
 function because({ reason, remedy }: BenchModelResult): string {

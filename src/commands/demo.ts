@@ -125,6 +125,8 @@ async function measureMissing(policy: Policy, options: DemoOptions, events: Even
       directory: join(options.data, 'bench-results'),
       repetitions: REPETITIONS_QUICK,
       settleMs: 0,
+      // The tour is about routing, which takes one decode rate per model.
+      depths: false,
       onProgress: (step) => progress.show(step),
     });
     progress.clear();

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type BenchOptions, benchModels } from '../../src/bench/bench-models.ts';
 import type { BenchProgress, BenchTarget } from '../../src/bench/bench-target.ts';
 import { importBench } from '../../src/bench/import-bench.ts';
-import { planOf, requestTimeoutMs } from '../../src/bench/measure-served.ts';
+import { deepTokensOf, planOf, requestTimeoutMs } from '../../src/bench/measure-served.ts';
 import { promptText } from '../../src/bench/prompt-text.ts';
 import { benchDocumentSchema } from '../../src/bench/result.ts';
 import { saveBench } from '../../src/bench/save-bench.ts';
@@ -69,7 +69,15 @@ function exactTarget(clock: FakeClock, speeds: Readonly<Record<string, Speed & M
           if (index > 0) clock.advance(speed.tokenMs);
           send('{"choices":[{"delta":{"content":"x"}}]}');
         }
-        const timings = { cache_n: speed.cachedTokens ?? 0, prompt_n: promptTokens, predicted_n: question.max_tokens };
+        const prompt_ms = promptTokens * speed.prefillMs;
+        const predicted_ms = question.max_tokens * speed.tokenMs;
+        const timings = {
+          prompt_ms,
+          predicted_ms,
+          cache_n: speed.cachedTokens ?? 0,
+          prompt_n: promptTokens,
+          predicted_n: question.max_tokens,
+        };
         send(`{"choices":[{"finish_reason":"length","delta":{}}],"timings":${JSON.stringify(timings)}}`);
         sink.chunk(Buffer.from('data: [DONE]\n\n'));
         sink.end();
@@ -207,7 +215,46 @@ describe('benchModels', () => {
     expect(new Set(beginnings).size).toBe(prompts.length);
     const lengths = prompts.slice(2).map((prompt) => prompt.length);
     const [short, middle, long] = lengths.slice(0, 3);
-    expect(lengths).toEqual([short, middle, long, middle, long, short, long, short, middle]);
+    expect(lengths.slice(0, 9)).toEqual([short, middle, long, middle, long, short, long, short, middle]);
+  });
+
+  test('the decode rate behind a prompt of three quarters of the context is measured where its prefill is quick', async () => {
+    const { options, clock } = setUp({ fast: quick, slow: { ...quick, prefillMs: 6 } }, { repetitions: 2 });
+    const { document } = await pumped(clock, benchModels(options));
+    const depths = document.models.map(({ series }) =>
+      series.filter(({ metric }) => metric === 'decodeAtDepthTokensPerSec').map((one) => Math.round(one.promptTokens!)),
+    );
+    expect(depths).toEqual([
+      [64, 256, 512, 1_536],
+      [64, 256, 512],
+    ]);
+    const off = await pumped(clock, benchModels({ ...options, depths: false }));
+    const long = off.document.models[0]!.series.filter(({ metric }) => metric === 'decodeAtDepthTokensPerSec');
+    expect(long).toHaveLength(3);
+  });
+
+  test("the runtime's own figures stand beside ours and stay out of the profile", async () => {
+    const { options, clock } = setUp({ a: quick });
+    const { document } = await pumped(clock, benchModels(options));
+    const result = document.models[0]!;
+    const own = result.series.filter(({ side }) => side === 'runtime');
+    expect(own.map(({ metric }) => metric)).toEqual([
+      ...['runtimePrefillMs', 'runtimePrefillMs', 'runtimePrefillMs'],
+      ...['runtimePrefillTokensPerSec', 'runtimeDecodeTokensPerSec'],
+    ]);
+    const ttft = result.series.filter(({ metric }) => metric === 'ttftMs');
+    for (const [index, one] of ttft.entries()) expect(one.value - own[index]!.value).toBeCloseTo(quick.fixedMs);
+    expect(result.figures.every(({ side }) => side === 'served')).toBe(true);
+  });
+
+  test('raw figures of a runtime without a raw program are unavailable, with what to do', async () => {
+    const { options, clock } = setUp({ a: quick }, { sides: 'raw' });
+    const { document } = await pumped(clock, benchModels(options));
+    expect(document.models[0]).toMatchObject({
+      outcome: 'unavailable',
+      reason: 'runtimes of kind other-kind have no raw benchmark program',
+      remedy: expect.stringContaining('--raw-only'),
+    });
   });
 
   test('one model at a time is loaded, and none is left', async () => {
@@ -400,6 +447,26 @@ describe('planOf', () => {
     [256, 8, 32, 64, 32],
   ])('context %i is measured at %i, %i and %i tokens, %i generated', (context, short, middle, long, output) => {
     expect(planOf(context)).toEqual({ promptTokens: { short, middle, long }, outputTokens: output });
+  });
+});
+
+describe('deepTokensOf', () => {
+  const at = (promptTokens: number, firstMs: number, length: 'short' | 'long') => ({
+    ...{ repetition: 0, length, promptChars: 1, promptTokens, outputTokens: 1, isComplete: false },
+    ...{ firstMs, lastMs: firstMs, endMs: firstMs, prefillMs: undefined, decodeMs: undefined },
+  });
+  const at2MsEach = [at(100, 200, 'short'), at(200, 400, 'long')];
+
+  test.each([
+    ['three quarters of the context', 2_048, 512, 1_536],
+    ['what five seconds can read', 16_384, 512, 2_500],
+    ['nothing where that is not twice the longest prompt', 1_024, 512, undefined],
+  ])('is %s', (_, context, long, tokens) => {
+    expect(deepTokensOf(context, long, at2MsEach)).toBe(tokens);
+  });
+
+  test('is nothing where no line could be fitted', () => {
+    expect(deepTokensOf(2_048, 512, [])).toBeUndefined();
   });
 });
 

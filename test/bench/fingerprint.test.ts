@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   cpusUsed,
@@ -13,7 +14,31 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts';
 const board = join(import.meta.dirname, '../fixtures/sysroots/rk3588');
 const noon = Date.UTC(2026, 10, 20, 12);
 
+/** The board with an NPU driver and its clocks, as the vendor's kernel shows them. */
+function boardWithNpu(): string {
+  const sysroot = temporaryFolder();
+  cpSync(board, sysroot, { recursive: true });
+  const files = {
+    'sys/kernel/debug/rknpu/version': 'RKNPU driver: v0.9.8\n',
+    'sys/class/devfreq/fdab0000.npu/governor': 'rknpu_ondemand\n',
+    'sys/class/devfreq/fdab0000.npu/cur_freq': '1000000000\n',
+    'sys/class/devfreq/fdab0000.npu/max_freq': '1000000000\n',
+    'sys/class/devfreq/dmc/governor': 'userspace\n',
+    'sys/class/devfreq/dmc/cur_freq': '2112000000\n',
+    'sys/class/devfreq/fb000000.gpu/governor': 'simple_ondemand\n',
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(sysroot, path)), { recursive: true });
+    writeFileSync(join(sysroot, path), text);
+  }
+  return sysroot;
+}
+
 describe('readMachine', () => {
+  test('names the NPU driver', () => {
+    expect(readMachine(boardWithNpu()).npuDriver).toBe('0.9.8');
+  });
+
   test('a board is known by its device tree and its cores', () => {
     expect(readMachine(board)).toEqual({
       model: 'Radxa ROCK 5B',
@@ -55,6 +80,13 @@ describe('readMachineState', () => {
     expect(state.memoryAvailableBytes).toBe(23_014_212 * 1024);
   });
 
+  test('holds the clocks of NPU and memory, and of nothing else', () => {
+    expect(readMachineState(noon, boardWithNpu()).deviceClocks).toEqual([
+      { device: 'dmc', governor: 'userspace', currentKhz: 2_112_000 },
+      { device: 'fdab0000.npu', governor: 'rknpu_ondemand', currentKhz: 1_000_000, maxKhz: 1_000_000 },
+    ]);
+  });
+
   test('a machine without clocks and zones has none', () => {
     expect(readMachineState(noon, temporaryFolder())).toEqual({
       at: '2026-11-20T12:00:00.000Z',
@@ -85,9 +117,23 @@ describe('stateWarnings', () => {
 
   test('a lowered bound is throttling; a governor other than performance is named', () => {
     expect(stateWarnings(state, withFirst({ maxKhz: 1_200_000 }))).toEqual([
-      'CPUs 0 1 2 3 were throttled from 1800 to 1200 MHz while measuring',
+      'CPUs 0 1 2 3: throttled from 1800 to 1200 MHz while measuring',
     ]);
     expect(stateWarnings(withFirst({ governor: 'ondemand' }), state)[0]).toContain('ondemand governor');
+  });
+});
+
+describe('stateWarnings of a board with an NPU', () => {
+  test('a moving NPU clock concerns models on the NPU only, a fixed memory clock nobody', () => {
+    const state = readMachineState(noon, boardWithNpu());
+    expect(stateWarnings(state, state)).toEqual([]);
+    expect(stateWarnings(state, state, { usesNpu: true })).toEqual([
+      expect.stringContaining('fdab0000.npu: the rknpu_ondemand governor moves the clock'),
+    ]);
+    const hot = state.deviceClocks?.map((one) => ({ ...one, maxKhz: 600_000 })) ?? [];
+    expect(stateWarnings(state, { ...state, deviceClocks: hot }, { usesNpu: true })).toContain(
+      'fdab0000.npu: throttled from 1000 to 600 MHz while measuring',
+    );
   });
 });
 

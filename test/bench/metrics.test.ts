@@ -13,9 +13,12 @@ import {
 import { fitPrefillLine } from '../../src/bench/metrics/prefill-line.ts';
 
 const readme = readFileSync(join(import.meta.dirname, '../../bench-results/README.md'), 'utf8');
-const nothing: BenchSamples = { loadsMs: [], requests: [], peakMemoryBytes: [], raw: undefined };
+const nothing: BenchSamples = { loadsMs: [], requests: [], deep: [], peakMemoryBytes: [], raw: undefined };
 
-/** A model with 20 ms fixed, 100 tok/s prefill, 50 ms per output token, 4 characters per token, 10 template tokens. */
+/**
+ * A model with 20 ms fixed, 100 tok/s prefill, 50 ms per output token, 4 characters per token, 10 template tokens. The
+ * runtime itself knows nothing of the fixed part, and of 40 ms per output token; behind 1,500 tokens one takes 100 ms.
+ */
 function ideal(repetitions: number): BenchSamples {
   const requests = Array.from({ length: repetitions }, (_, repetition) =>
     PROMPT_LENGTHS.map((length, index): RequestSample => {
@@ -35,13 +38,19 @@ function ideal(repetitions: number): BenchSamples {
         lastMs,
         endMs: lastMs + 1,
         isComplete,
+        prefillMs: promptTokens * 10,
+        decodeMs: outputTokens * 40,
       };
     }),
   ).flat();
+  const deep = requests
+    .filter(({ length }) => length === 'long')
+    .map((request) => ({ ...request, promptTokens: 1_500, firstMs: 15_020, lastMs: 15_320 }));
   const rates = Array.from({ length: repetitions }, () => 30);
   return {
     loadsMs: rates.map(() => 900),
     requests,
+    deep,
     peakMemoryBytes: [5e9],
     raw: { promptTokens: 256, outputTokens: 16, prefillTokensPerSec: rates, decodeTokensPerSec: rates },
   };
@@ -87,10 +96,12 @@ describe.each(METRICS)('metric $id', (metric) => {
       lastMs: fc.option(time, { nil: undefined }),
       endMs: time,
       isComplete: fc.boolean(),
+      prefillMs: fc.option(time, { nil: undefined }),
+      decodeMs: fc.option(time, { nil: undefined }),
     });
     fc.assert(
-      fc.property(fc.array(request, { maxLength: 12 }), (requests) => {
-        for (const one of metric.measure({ ...nothing, requests })) {
+      fc.property(fc.array(request, { maxLength: 12 }), fc.array(request, { maxLength: 3 }), (requests, deep) => {
+        for (const one of metric.measure({ ...nothing, requests, deep })) {
           expect(Number.isFinite(one.value)).toBe(true);
           expect(one.value).toBeGreaterThanOrEqual(0);
         }
@@ -114,6 +125,10 @@ describe('the metrics of an ideal model', () => {
     ['templateTokens', [10]],
     ['rawPrefillTokensPerSec', [30]],
     ['rawDecodeTokensPerSec', [30]],
+    ['runtimePrefillMs', [640, 2_560, 5_120]],
+    ['runtimePrefillTokensPerSec', [100]],
+    ['runtimeDecodeTokensPerSec', [25]],
+    ['decodeAtDepthTokensPerSec', [20, 20, 20, 10]],
   ])('%s gives back what the model was made of', (id, values) => {
     const found = valueOfMetric(id, ideal(5));
     expect(found).toHaveLength(values.length);
@@ -150,6 +165,12 @@ describe('fitPrefillLine', () => {
     const fit = fitPrefillLine({ ...nothing, requests });
     expect(fit?.line.intercept).toBe(0);
     expect(fit?.line.slope).toBeGreaterThan(1);
+  });
+
+  test('a runtime that says 0 ms for every prompt has no rate of its own', () => {
+    const requests = ideal(2).requests.map((request) => ({ ...request, prefillMs: 0 }));
+    expect(valueOfMetric('runtimePrefillTokensPerSec', { ...nothing, requests })).toEqual([]);
+    expect(valueOfMetric('runtimePrefillMs', { ...nothing, requests })).toEqual([0, 0, 0]);
   });
 
   test('longer prompts that seem faster become a line through the origin too, and one length gives none', () => {

@@ -6,7 +6,7 @@ export const decodeRate: Metric = {
   id: 'decodeTokensPerSec',
   unit: 'tok/s',
   side: 'served',
-  definition: 'decode rate through the server: 1,000 / TPOT',
+  definition: 'decode rate through the served process: 1,000 / TPOT',
   measure: (samples) =>
     series(
       decodeRate,

@@ -1,4 +1,5 @@
 import { charsPerToken } from './chars-per-token.ts';
+import { decodeByDepth } from './decode-by-depth.ts';
 import { decodeRate } from './decode-rate.ts';
 import { e2eMs } from './e2e-ms.ts';
 import { loadMs } from './load-ms.ts';
@@ -7,6 +8,7 @@ import { peakMemory } from './peak-memory.ts';
 import { prefillFixedMs } from './prefill-fixed-ms.ts';
 import { prefillRate } from './prefill-rate.ts';
 import { rawDecodeRate, rawPrefillRate } from './raw-rates.ts';
+import { runtimeDecodeRate, runtimePrefillMs, runtimePrefillRate } from './runtime-figures.ts';
 import { templateTokens } from './template-tokens.ts';
 import { tpotMs } from './tpot-ms.ts';
 import { ttftMs } from './ttft-ms.ts';
@@ -17,10 +19,14 @@ export const METRICS: readonly Metric[] = [
   rawDecodeRate,
   loadMs,
   ttftMs,
+  runtimePrefillMs,
   prefillRate,
+  runtimePrefillRate,
   prefillFixedMs,
   tpotMs,
   decodeRate,
+  runtimeDecodeRate,
+  decodeByDepth,
   e2eMs,
   peakMemory,
   charsPerToken,

@@ -6,6 +6,6 @@ export const loadMs: Metric = {
   unit: 'ms',
   side: 'served',
   definition:
-    'process asked for → the first /health that says ready; repeated from a stopped process, the file mostly in the page cache after the first time',
+    'process asked for → ready for requests (llama-server: the first /health that says so; RKLLM: rkllm_init has returned); repeated from a stopped process, the file mostly in the page cache after the first time',
   measure: (samples) => series(loadMs, samples.loadsMs),
 };

@@ -10,8 +10,11 @@ export type Metric = {
   readonly unit: 'ms' | 'tok/s' | 'bytes' | 'tokens' | 'characters per token';
   /** One sentence with the formula; repeated in bench-results/README.md. */
   readonly definition: string;
-  /** `served`: through llama-server, as a client sees it. `raw`: llama-bench, no server, tokenizer or sampling. */
-  readonly side: 'served' | 'raw';
+  /**
+   * `served`: through the supervised process, as a client sees it. `runtime`: the same requests by the runtime's own
+   * clock. `raw`: llama-bench, no server, tokenizer or sampling.
+   */
+  readonly side: 'served' | 'runtime' | 'raw';
   /** Series this metric makes of the samples; empty when there is nothing to make it of. */
   measure(samples: BenchSamples): readonly Series[];
 };
@@ -21,6 +24,8 @@ export type BenchSamples = {
   /** Time of each load, ms, in the order they were made. */
   readonly loadsMs: readonly number[];
   readonly requests: readonly RequestSample[];
+  /** Requests behind a prompt longer than those of the plan; only for decode rates over depth. Empty where too slow. */
+  readonly deep: readonly RequestSample[];
   /** Peak resident memory of the served process. */
   readonly peakMemoryBytes: readonly number[];
   readonly raw: RawSamples | undefined;
@@ -44,6 +49,9 @@ export type RequestSample = {
   readonly lastMs: number | undefined;
   /** End of the reply. */
   readonly endMs: number;
+  /** What the runtime itself says it spent on prefill and on decode; absent where it does not. */
+  readonly prefillMs: number | undefined;
+  readonly decodeMs: number | undefined;
   /** True for the one whose whole course (TPOT, E2E) is looked at; the others only ask for the first tokens. */
   readonly isComplete: boolean;
 };

@@ -1,6 +1,9 @@
 import { fitLine, type Line, median } from '../../core/stats.ts';
 import { type BenchSamples, PROMPT_LENGTHS, type RequestSample } from './metric.ts';
 
+/** Which time of a request counts as its prefill. */
+export type PrefillTime = (request: RequestSample) => number | undefined;
+
 /**
  * TTFT(P) = fixed + P / rate: what every prompt costs, and what each of its tokens costs. One length alone could not
  * tell the two apart. `repetitions` holds one line per repetition, for the intervals.
@@ -10,9 +13,17 @@ export type PrefillLine = { readonly line: Line; readonly repetitions: readonly 
 /**
  * Least-squares line through the medians of TTFT at each prompt length. Where noise gives a negative fixed part, or
  * shorter times for longer prompts, the line goes through the origin: a rate too low rather than none or a negative one.
- * Undefined below two lengths.
+ * Undefined below two lengths. `timeMs` is the time put over the prompt's length, TTFT where not given.
  */
-export function fitPrefillLine(samples: BenchSamples): PrefillLine | undefined {
+export function fitPrefillLine(
+  samples: Pick<BenchSamples, 'requests'>,
+  timeMs: PrefillTime = (request) => request.firstMs,
+): PrefillLine | undefined {
+  const pointsOf = (requests: readonly RequestSample[]): readonly Point[] =>
+    requests.flatMap((request) => {
+      const y = timeMs(request);
+      return y === undefined ? [] : [{ x: request.promptTokens, y }];
+    });
   const medians = PROMPT_LENGTHS.flatMap((length) => {
     const points = pointsOf(samples.requests.filter((request) => request.length === length));
     const x = median(points.map((point) => point.x));
@@ -30,9 +41,6 @@ export function fitPrefillLine(samples: BenchSamples): PrefillLine | undefined {
 }
 
 type Point = { readonly x: number; readonly y: number };
-
-const pointsOf = (requests: readonly RequestSample[]): readonly Point[] =>
-  requests.flatMap(({ firstMs, promptTokens }) => (firstMs === undefined ? [] : [{ x: promptTokens, y: firstMs }]));
 
 function usableLine(points: readonly Point[]): Line | undefined {
   const line = fitLine(points);

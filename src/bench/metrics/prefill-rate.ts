@@ -7,7 +7,7 @@ export const prefillRate: Metric = {
   unit: 'tok/s',
   side: 'served',
   definition:
-    'prefill rate through the server: 1,000 / slope of the least-squares line of TTFT over prompt tokens (medians per length); samples are the lines of single repetitions',
+    'prefill rate through the served process: 1,000 / slope of the least-squares line of TTFT over prompt tokens (medians per length); samples are the lines of single repetitions',
   measure: (samples) => {
     const fit = fitPrefillLine(samples);
     if (fit === undefined) return [];

@@ -11,7 +11,11 @@ export const tpotMs: Metric = {
 
 /** TPOT of one request, as a list of one; empty for a request of the first tokens only or with fewer than two. */
 export function timePerOutputToken(request: RequestSample): readonly number[] {
-  const { firstMs, lastMs, outputTokens, isComplete } = request;
-  if (!isComplete || firstMs === undefined || lastMs === undefined || outputTokens < 2 || lastMs <= firstMs) return [];
+  return request.isComplete ? timeBetweenTokens(request) : [];
+}
+
+/** The same of any request, however few tokens it asked for. */
+export function timeBetweenTokens({ firstMs, lastMs, outputTokens }: RequestSample): readonly number[] {
+  if (firstMs === undefined || lastMs === undefined || outputTokens < 2 || lastMs <= firstMs) return [];
   return [(lastMs - firstMs) / (outputTokens - 1)];
 }
