@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.ts';
+import { NPU_TIER_ID } from '../demo/demo-policy.ts';
 import type { encodeExplanation } from '../http/explanation.ts';
 import type { encodeModels } from '../http/status.ts';
 import type { encodeActual, encodePrediction } from '../serve/x-router.ts';
@@ -51,9 +52,9 @@ type Targets = { readonly route: number; readonly interactive: number; readonly 
 
 /**
  * Latency targets that tell the demo's models apart on this machine: for each class the geometric mean of what the
- * fitting model and the next larger one are predicted to take for the class's own request.
+ * fitting model and the next slower one are predicted to take for the class's own request.
  */
-export async function predictDemoTargets(url: string): Promise<Targets> {
+export async function predictDemoTargets(url: string, tiers: { readonly hasNpu: boolean }): Promise<Targets> {
   const between = async (name: string, smaller: string, larger: string): Promise<number> => {
     const body = DEMO_REQUESTS.find((request) => request.class === name)?.body;
     const answer = (await ask(url, '/router/explain', JSON.stringify(body))) as Explanation;
@@ -67,7 +68,9 @@ export async function predictDemoTargets(url: string): Promise<Targets> {
     );
   };
   return {
-    route: await between('route', 'demo-1.7b', 'demo-4b'),
+    route: tiers.hasNpu
+      ? await between('route', NPU_TIER_ID, 'demo-1.7b')
+      : await between('route', 'demo-1.7b', 'demo-4b'),
     interactive: await between('interactive', 'demo-4b', 'demo-9b'),
     quality: await between('quality', 'demo-9b', 'demo-27b'),
   };

@@ -4,14 +4,16 @@ import { type Command, Option } from 'commander';
 import { type Gateway, openMachine, startGateway } from '../app.ts';
 import { benchModels, REPETITIONS_QUICK } from '../bench/bench-models.ts';
 import { systemClock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
 import { formatBytes, formatDurationMs } from '../core/format.ts';
 import { packageVersion } from '../core/package-root.ts';
 import type { Policy } from '../core/policy.ts';
-import { type DemoPolicyOptions, demoPolicy } from '../demo/demo-policy.ts';
+import { type DemoPolicyOptions, demoPolicy, NPU_TIER_ID } from '../demo/demo-policy.ts';
 import { writeAllTiers } from '../demo/tiers.ts';
 import { createEventBus, type EventBus } from '../observe/event-bus.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { cacheFolder } from '../transport/cache-folder.ts';
+import { prepareNpuTier } from './demo-npu.ts';
 import { type AnsweredRequest, askDemoRequests, predictDemoTargets } from './demo-requests.ts';
 import { formatTable } from './format-table.ts';
 import { installLlamaCpp } from './install-llama-cpp.ts';
@@ -53,9 +55,10 @@ async function demo(options: DemoOptions): Promise<void> {
     if (tier.written) say(`wrote ${tier.id} (${formatBytes(tier.sizeBytes)})`);
   });
   say(`${tiers.length} demo models in ${modelFolder}`);
+  const npu = await npuTier(modelFolder);
   await mkdir(options.data, { recursive: true });
   const policyFile = join(options.data, 'demo-policy.yaml');
-  const parts = { server: program.server, bench: program.bench, modelFolder, port: options.port };
+  const parts = { server: program.server, bench: program.bench, modelFolder, port: options.port, npu };
   const writePolicy = (targets: DemoPolicyOptions['targets']) =>
     writeFile(policyFile, demoPolicy({ ...parts, targets }));
   await writePolicy({});
@@ -75,7 +78,7 @@ async function demo(options: DemoOptions): Promise<void> {
   });
   try {
     await gateway.settled();
-    const targets = await predictDemoTargets(gateway.url);
+    const targets = await predictDemoTargets(gateway.url, { hasNpu: npu !== undefined });
     await Promise.all([policyInForce(events), writePolicy(targets)]);
     say('\ntargets set between the predicted times of neighbouring models, by editing the policy while it serves:');
     for (const [name, e2eMs] of Object.entries(targets)) say(`  ${name}: E2E ${formatDurationMs(e2eMs)}`);
@@ -84,6 +87,19 @@ async function demo(options: DemoOptions): Promise<void> {
     if (options.once !== true) await serveOn(gateway);
   } finally {
     await gateway.stop();
+  }
+}
+
+/** The simulated NPU, or undefined where it cannot be built, which is said in one line. */
+async function npuTier(modelFolder: string): Promise<DemoPolicyOptions['npu']> {
+  try {
+    const npu = await prepareNpuTier(modelFolder);
+    say(`${NPU_TIER_ID}: a SIMULATED NPU, no hardware: ${npu.library}`);
+    return npu;
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'runtime_missing') throw error;
+    say(`no simulated NPU, so demo-1.7b answers route: ${error.message.replaceAll(/\s+/g, ' ')}`);
+    return undefined;
   }
 }
 
@@ -165,12 +181,16 @@ function describe(answers: readonly AnsweredRequest[]): string {
     String(answer.pid),
     formatDurationMs(answer.predictedMs),
     formatDurationMs(answer.actualMs),
-    answer.basis,
+    answer.model === NPU_TIER_ID ? `${answer.basis}, SIMULATED` : answer.basis,
     answer.text,
   ]);
   const table = formatTable(['class', 'model', 'pid', 'predicted', 'actual', 'basis', 'answer'], rows);
   const reasons = answers.map(({ class: name, asked, reason }) => `${name} (${asked})\n  -> ${reason}`);
-  return [...table, '', 'why:', ...reasons].join('\n');
+  const isSimulated = answers.some(({ model }) => model === NPU_TIER_ID);
+  const note = isSimulated
+    ? ['', `SIMULATED: ${NPU_TIER_ID} runs no model on no NPU; how fast it answers is a setting.`]
+    : [];
+  return [...table, ...note, '', 'why:', ...reasons].join('\n');
 }
 
 const say = (line: string): void => console.error(line);
