@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
+import { buildSimulator } from '../../runtimes/rkllm/simulator/build-simulator.ts';
 import { type BenchModelResult, benchDocumentSchema } from '../../src/bench/result.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { modelId } from '../../src/core/ids.ts';
@@ -16,6 +17,7 @@ import { acquireDataLock } from '../../src/supervise/lock.ts';
 import { demoPolicy, testVariable } from '../helpers/gateway.ts';
 import { modelFacts } from '../helpers/policy-values.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { writeStandIn } from '../runtimes/rkllm/npu-bed.ts';
 
 // `sluice bench` as a process of its own, on real llama-server and llama-bench.
 
@@ -173,5 +175,71 @@ describe('sluice bench', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('nothing could be measured: no result file');
     expect(stdout).toMatch(/gone: unavailable: .*gone\.gguf/);
+  });
+});
+
+// Published for qwen3-1.7b-w8a8 on an RK3588: TTFT, read as that of 128 tokens, and decode rate; ten times faster here.
+const PUBLISHED = { ttft_ms: 294.43, tokens_per_s: 8.95, load_ms: 4_000 };
+const SCALE = 0.1;
+
+/** A policy with one simulated NPU model per binary interface, and one whose library is not there. */
+async function setUpNpu(): Promise<Place> {
+  const folder = temporaryFolder();
+  const answer = Array.from({ length: 40 }, (_, index) => `word${index} `).join('|');
+  const file = writeStandIn(join(folder, 'qwen3-1.7b-w8a8.rkllm'), { ...PUBLISHED, scale: SCALE, answer });
+  const npu = (library: string) => ({ kind: 'rkllm', device: 'npu', library });
+  const runtimes = {
+    older: npu(await buildSimulator('1.2.3')),
+    newer: npu(await buildSimulator('1.3.0')),
+    none: npu(join(folder, 'librkllmrt.so')),
+  };
+  const models = Object.fromEntries(Object.keys(runtimes).map((id) => [id, { runtime: id, file, quality: 0.5 }]));
+  const policyFile = join(folder, 'policy.yaml');
+  writeFileSync(policyFile, JSON.stringify({ version: 1, devices: { npu: { lanes: 1 } }, runtimes, models }));
+  return { folder, policyFile, data: join(folder, 'data') };
+}
+
+describe('sluice bench on the NPU', () => {
+  test('finds the speeds a simulated NPU was set to, by its own clock and by ours', { timeout: 120_000 }, async () => {
+    const place = await setUpNpu();
+    const { stdout, stderr, code } = await runBench(place, ['--repetitions', '3', '--settle', '0', '--json']);
+    expect(code, stderr).toBe(0);
+    const [older, newer, none] = benchDocumentSchema.parse(JSON.parse(stdout)).models;
+    expect(none).toMatchObject({
+      outcome: 'unavailable',
+      reason: expect.stringContaining('no library'),
+      remedy: expect.stringContaining('copy librkllmrt.so'),
+    });
+    const prefillRate = 128_000 / (PUBLISHED.ttft_ms * SCALE);
+    const decodeRate = PUBLISHED.tokens_per_s / SCALE;
+    for (const [result, version] of [
+      [older, '1.2.3'],
+      [newer, '1.3.0'],
+    ] as const) {
+      expect(result?.outcome, result?.reason).toBe('measured');
+      expect(result?.runtimeVersion).toBe(`${version} (simulated)`);
+      const values = (metric: string) =>
+        (result?.series ?? []).filter((one) => one.metric === metric).map(({ value }) => value);
+      // Waits of the simulator come late on a busy machine, never early.
+      expect(figure(result, 'prefillTokensPerSec') / prefillRate).within(0.75, 1.1);
+      expect(figure(result, 'decodeTokensPerSec') / decodeRate).within(0.75, 1.05);
+      expect((values('runtimePrefillTokensPerSec')[0] ?? 0) / prefillRate).within(0.75, 1.1);
+      expect((values('runtimeDecodeTokensPerSec')[0] ?? 0) / decodeRate).within(0.75, 1.1);
+      const own = values('runtimePrefillMs');
+      const ours = values('ttftMs');
+      expect(own).toHaveLength(3);
+      for (const [index, ms] of ours.entries()) expect(ms).toBeGreaterThanOrEqual(own[index] ?? Number.NaN);
+      expect(figure(result, 'loadMs')).toBeGreaterThan(PUBLISHED.load_ms * SCALE);
+      expect(figure(result, 'charsPerToken')).toBeCloseTo(4, 0);
+      expect(figure(result, 'peakMemoryBytes')).within(2e7, 5e8);
+      const depths = (result?.series ?? []).filter(({ metric }) => metric === 'decodeAtDepthTokensPerSec');
+      expect(depths).toHaveLength(4);
+      expect(depths.at(-1)?.promptTokens).within(2_900, 3_200);
+      expect(result?.series.filter(({ side }) => side === 'raw')).toEqual([]);
+    }
+    expect(processesOf(place)).toEqual([]);
+    const raw = await runBench(place, ['newer', '--raw-only']);
+    expect(raw.code).toBe(1);
+    expect(raw.stdout + raw.stderr).toContain('have no raw benchmark program');
   });
 });
