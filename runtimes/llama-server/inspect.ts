@@ -4,12 +4,8 @@ import { parametersFromName } from '../../src/core/names.ts';
 import type { Capabilities, ModelPolicy, RuntimeSettings } from '../../src/core/policy.ts';
 import type { ModelFacts } from '../../src/core/profile.ts';
 import type { Availability } from '../../src/core/snapshot.ts';
-import {
-  type GgufMetadata,
-  type KvCacheType,
-  kvBytesPerToken,
-  readGgufMetadata,
-} from '../../src/transport/gguf-metadata.ts';
+import type { GgufMetadata } from '../../src/transport/gguf-metadata.ts';
+import { type KvCacheType, kvBytesPerToken } from '../../src/transport/kv-cache-bytes.ts';
 import { DEFAULT_CACHE_RAM_BYTES } from './command-line.ts';
 
 /** A model's file, read: facts, or why there are none. */
@@ -28,7 +24,7 @@ export function createFileInspector(): FileInspector {
     const key = `${path} ${found?.mtimeMs} ${found?.size}`;
     let metadata = known.get(key);
     if (metadata === undefined) {
-      metadata = readGgufMetadata(path);
+      metadata = readMetadata(path);
       known.set(key, metadata);
       // A damaged file is cheap to read again, and one that could not be opened may be readable the next time.
       metadata.catch(() => known.delete(key));
@@ -48,6 +44,12 @@ export function createFileInspector(): FileInspector {
       return unusable(model, messageOf(error), remedy);
     }
   };
+}
+
+// Loaded with the first file: the parser is large, and the gateway answers `/health` before it looks at models.
+async function readMetadata(path: string): Promise<GgufMetadata> {
+  const { readGgufMetadata } = await import('../../src/transport/gguf-metadata.ts');
+  return readGgufMetadata(path);
 }
 
 function unusable(model: ModelPolicy, reason: string, remedy: string): FileInspection {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type GgufValue, writeGguf } from '../../src/demo/gguf-writer.ts';
 import { tiers, writeTier } from '../../src/demo/tiers.ts';
-import { kvBytesPerToken, readGgufMetadata } from '../../src/transport/gguf-metadata.ts';
+import { readGgufMetadata } from '../../src/transport/gguf-metadata.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -155,19 +155,5 @@ describe('readGgufMetadata', () => {
       }),
       { numRuns: 60 },
     );
-  });
-});
-
-describe('kvBytesPerToken', () => {
-  // 36 layers, 8 KV heads of 128: the shape of a common 4B model; 36 × 8 × (128 + 128) = 73,728 elements per token.
-  const model = { kvHeadsTotal: 36 * 8, keyLength: 128, valueLength: 128 };
-
-  it.each([
-    ['f16', 'f16', 147_456],
-    ['q8_0', 'q8_0', 78_336],
-    ['q4_0', 'q4_0', 41_472],
-    ['q8_0', 'f16', 112_896],
-  ] as const)('takes %s keys and %s values as %i bytes', (typeK, typeV, bytes) => {
-    expect(kvBytesPerToken(model, typeK, typeV)).toBe(bytes);
   });
 });
