@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-old-space-size=256 --max-semi-space-size=4 --no-allocation-site-pretenuring
+#!/usr/bin/env -S node --max-old-space-size=256 --max-semi-space-size=4 --min-semi-space-size=4 --no-allocation-site-pretenuring
 // The memory belongs to the models. A gateway lives on some 30 MB of objects, and Node, left alone, lets garbage pile up
 // to several times that before it collects: these limits halve the resident memory and cost no throughput (the figures
 // are in bench-results/gateway). `machine.node_heap` sets another limit.

@@ -114,8 +114,10 @@ class Run implements RequestRun, ReplySink {
   #admission() {
     const { workload, receivedAtMs } = this.#job;
     const predicted = this.#predicted();
+    const { device, slots } = this.#parts.placeOf(this.#model);
     return {
-      ...this.#parts.placeOf(this.#model),
+      device,
+      slots,
       class: workload.class,
       model: this.#model,
       arrivedMs: receivedAtMs,

@@ -47,7 +47,7 @@ type Entry = {
   readonly key: string | undefined;
   /** Measured, imported and reference rows. */
   stored: readonly ProfileRow[];
-  observations: readonly Observation[];
+  readonly observations: Observation[];
   profile: Profile;
   /** True when `profile` no longer follows from the rest. */
   stale: boolean;
@@ -89,7 +89,7 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     const previous = entries.get(model.id);
     const key = modelKey(model);
     // A policy reload makes new model objects; what was observed under the same key still holds and may not be on disk yet.
-    const fromDisk = () => (key === undefined ? [] : store.observations(key, OBSERVATIONS_KEPT));
+    const fromDisk = () => (key === undefined ? [] : [...store.observations(key, OBSERVATIONS_KEPT)]);
     const observations = previous !== undefined && previous.key === key ? previous.observations : fromDisk();
     const stored = storedRows(model, key);
     return {
@@ -140,7 +140,8 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
       store.recordObservation(entry.key, seen);
       // The first sight of a model may move the size law, and with it every estimate.
       if (entry.observations.length === 0) everythingChanged();
-      entry.observations = [...entry.observations, seen].slice(-OBSERVATIONS_KEPT);
+      entry.observations.push(seen);
+      if (entry.observations.length > OBSERVATIONS_KEPT) entry.observations.shift();
       entry.stale = true;
     },
     ...createOutputLengths(store),
