@@ -55,21 +55,26 @@ type Targets = { readonly route: number; readonly interactive: number; readonly 
  * fitting model and the next slower one are predicted to take for the class's own request.
  */
 export async function predictDemoTargets(url: string, tiers: { readonly hasNpu: boolean }): Promise<Targets> {
-  const between = async (name: string, smaller: string, larger: string): Promise<number> => {
+  const between = async (name: string, fitting: string, ...slower: readonly string[]): Promise<number> => {
     const body = DEMO_REQUESTS.find((request) => request.class === name)?.body;
     const answer = (await ask(url, '/router/explain', JSON.stringify(body))) as Explanation;
     const e2eMs = (model: string) => answer.candidates.find((one) => one.model === model)?.predicted?.e2e_ms;
-    const [low, high] = [e2eMs(smaller), e2eMs(larger)];
-    if (low !== undefined && high !== undefined && low < high) return Math.sqrt(low * high);
+    const low = e2eMs(fitting) ?? Number.NaN;
+    for (const high of slower.map(e2eMs)) {
+      // The policy has whole milliseconds; rounded onto one of the two, a target tells nothing apart.
+      const target = Math.round(Math.sqrt(low * (high ?? Number.NaN)));
+      if (low < target && target < (high ?? Number.NaN)) return target;
+    }
     const why = answer.candidates.map(({ model, reason }) => `${model}: ${reason}`).join('; ');
     throw new GatewayError(
       'runtime_failed',
-      `${larger} is not predicted to be slower than ${smaller} here (${why}); run again when the machine is idle, with another --data to measure anew`,
+      `${slower.join(' or ')} is not predicted to be slower than ${fitting} here (${why}); run again when the machine is idle, with another --data to measure anew`,
     );
   };
   return {
     route: tiers.hasNpu
-      ? await between('route', NPU_TIER_ID, 'demo-1.7b')
+      ? // Its speed is a setting, so a fast CPU may beat it: then the target lies below the next tier.
+        await between('route', NPU_TIER_ID, 'demo-1.7b', 'demo-4b')
       : await between('route', 'demo-1.7b', 'demo-4b'),
     interactive: await between('interactive', 'demo-4b', 'demo-9b'),
     quality: await between('quality', 'demo-9b', 'demo-27b'),

@@ -321,6 +321,13 @@ describe('benchModels', () => {
     expect(document.models[0]?.series.map((series) => series.metric)).toEqual(['loadMs', 'peakMemoryBytes']);
   });
 
+  test('a token or two counted as cached, as two tokenizers may differ, cost no sample', async () => {
+    const { options, clock } = setUp({ a: { ...quick, cachedTokens: 2 } }, { repetitions: 1 });
+    const { document } = await pumped(clock, benchModels(options));
+    expect(document.models[0]?.warnings).toEqual([]);
+    expect(document.models[0]?.series.some(({ metric }) => metric === 'decodeTokensPerSec')).toBe(true);
+  });
+
   test('an abort keeps the finished models and gives the slot back', async () => {
     const controller = new AbortController();
     const { options, calls, store, clock } = setUp(
