@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
@@ -74,7 +73,6 @@ export async function openMachine(
   modelOf: (model: ModelId) => ModelPolicy | undefined,
 ): Promise<Machine> {
   const { dataDir, clock, events } = options;
-  await mkdir(dataDir, { recursive: true });
   const lock: DataLock = await acquireDataLock(dataDir);
   try {
     const store = openStore(join(dataDir, 'sluice.db'), { clock, emit: events.emit });

@@ -49,6 +49,11 @@ function report(error: unknown): number {
     console.error(`sluice: ${error.message}`);
     return error.code === 'usage' ? 2 : 1;
   }
+  // A folder or file that cannot be had (EACCES, ENOSPC, …) is the operator's to mend, and says which it is.
+  if (error instanceof Error && 'syscall' in error && 'path' in error) {
+    console.error(`sluice: ${error.message}`);
+    return 1;
+  }
   console.error('sluice: this is a bug:', error);
   return 1;
 }

@@ -45,7 +45,9 @@ async function sizeOf(path: string): Promise<number> {
     const found = await stat(path);
     if (found.isFile()) return found.size;
   } catch (cause) {
-    throw new GatewayError('model_file_missing', `model file ${path} cannot be opened: ${messageOf(cause)}`, { cause });
+    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const why = missing ? 'does not exist' : `cannot be opened: ${messageOf(cause)}`;
+    throw new GatewayError('model_file_missing', `model file ${path} ${why}`, { cause });
   }
   throw new GatewayError('model_file_missing', `model file ${path} is not a file`);
 }
