@@ -1,8 +1,9 @@
 /*
- * What a token of an NPU model costs the gateway: the side that receives a worker's messages and writes OpenAI events,
- * without HTTP. The worker runs the simulator; its own time is not counted. Two figures each: time in which the event
- * loop was at work, and CPU time of the process, which also holds what the kernel takes to put it to sleep and wake it
- * (in a virtual machine many times the work itself).
+ * What a token of an NPU model costs the gateway: the side that reads a worker's byte stream and passes the reply on,
+ * without HTTP. The worker runs the simulator; its own time is not counted. CPU time of the process, and beside it that
+ * of being woken: as many single bytes, as far apart, over such a stream, to a listener that does nothing. That part is
+ * the machine's (in a virtual machine many times the work itself); the difference is ours. Rounds of both alternate and
+ * the median of each counts, because the machine has other work.
  *
  *   npx tsx scripts/rkllm-cost.ts [--json]
  */
@@ -19,25 +20,28 @@ import type { RuntimeConnection } from '../src/core/runtime.ts';
 import { spawnChild } from '../src/supervise/spawn-child.ts';
 
 /**
- * As fast as the simulator can, which is what the code itself costs; then as on a very fast and on a usual board,
- * where being woken for each message costs more than all that is done with it. In this order: the first warms up.
+ * As fast as the simulator can, which is what the code itself costs; then as on a very fast and on a usual board. In
+ * this order: the first warms up.
  */
 const RUNS = [
   { gapMs: 0, tokens: 12_000 },
   { gapMs: 1, tokens: 3000 },
-  { gapMs: 30, tokens: 200 },
+  { gapMs: 30, tokens: 150 },
 ] as const;
+const ROUNDS = 3;
 
 type Cost = {
   readonly gapMs: number;
   readonly tokens: number;
-  readonly perToken: Spent;
-  /** The same for messages of that size, sent one by one over such a channel and ignored. */
-  readonly perBareMessage: Spent;
+  /** How often the gateway was woken: tokens close together come in one piece. */
+  readonly wakeUps: number;
+  /** CPU time of this process per token, µs. */
+  readonly perTokenUs: number;
+  /** What so many idle wake-ups cost, per token, µs. */
+  readonly wakingUs: number;
+  /** The difference. */
+  readonly oursUs: number;
 };
-
-/** Microseconds. */
-type Spent = { readonly loop: number; readonly cpu: number };
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-rkllm-cost-'));
@@ -51,66 +55,73 @@ async function main(): Promise<void> {
   }
 }
 
-function describeCost({ gapMs, tokens, perToken, perBareMessage }: Cost): string {
-  const show = ({ loop, cpu }: Spent) => `${loop.toFixed(1)} µs of the event loop (${cpu.toFixed(1)} µs CPU)`;
-  return `${tokens} tokens ${gapMs} ms apart: ${show(perToken)} per token; a message nobody reads: ${show(perBareMessage)}`;
+function describeCost({ gapMs, tokens, wakeUps, perTokenUs, wakingUs, oursUs }: Cost): string {
+  const [all, waking, ours] = [perTokenUs, wakingUs, oursUs].map((us) => us.toFixed(1));
+  return `${tokens} tokens ${gapMs} ms apart in ${wakeUps} pieces: ${all} µs CPU per token, being woken ${waking}, ours ${ours}`;
 }
 
 async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number]): Promise<Cost> {
   const file = join(folder, 'model.rkllm');
   const facts = { model: 'qwen3-0.6b', contextTokens: 16_384, npuCores: 3, soc: 'rk3588', dtype: 'w8a8' };
   writeFileSync(file, `${formatStandIn(facts)}answer= token\nrepeat=${tokens + 1000}\ndecode_ms=${gapMs}\n`);
-  const { connection, stop } = await startWorker(file);
+  const { connection, stop, wakeUps } = await startWorker(file);
+  const rounds: { readonly wakes: number; readonly run: number; readonly idle: number }[] = [];
   try {
     await generate(connection, Math.min(500, tokens));
     await systemClock.sleep(SETTLE_MS);
-    const spent = startClock();
-    await generate(connection, tokens);
-    return { gapMs, tokens, perToken: spent(tokens), perBareMessage: await measureBare(gapMs, tokens) };
+    while (rounds.length < ROUNDS) {
+      const [wakesBefore, beganMs, spent] = [wakeUps(), systemClock.monotonicMs(), startClock()];
+      await generate(connection, tokens);
+      const [run, wakes, tookMs] = [spent(), wakeUps() - wakesBefore, systemClock.monotonicMs() - beganMs];
+      rounds.push({ wakes, run, idle: await measureWaking(Math.round(tookMs / wakes), wakes) });
+    }
   } finally {
     await stop();
   }
+  const middle = (of: (round: (typeof rounds)[number]) => number) =>
+    rounds.map(of).toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
+  const [perTokenUs, wakingUs] = [middle(({ run }) => run) / tokens, middle(({ idle }) => idle) / tokens];
+  const oursUs = perTokenUs - wakingUs;
+  return { gapMs, tokens, wakeUps: middle(({ wakes }) => wakes), perTokenUs, wakingUs, oursUs };
 }
 
 /** Compilers and collectors that a warm-up set going have ended by then; their threads count as the process's own. */
 const SETTLE_MS = 3_000;
 
-/** What this process spends from now until it is called, divided by a count. */
-function startClock(): (count: number) => Spent {
-  const [cpuBefore, loopBefore] = [process.cpuUsage(), performance.eventLoopUtilization()];
-  return (count) => {
-    const cpu = process.cpuUsage(cpuBefore);
-    const { active } = performance.eventLoopUtilization(loopBefore);
-    return { loop: (active * 1000) / count, cpu: (cpu.user + cpu.system) / count };
+/** CPU time this process spends from now until it is asked, µs. */
+function startClock(): () => number {
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
   };
 }
 
-/** What Node and the kernel alone take for being woken by a message. */
-async function measureBare(gapMs: number, tokens: number): Promise<Spent> {
+/** CPU time, µs, of being woken so many times, so far apart, by a byte that nobody looks at. */
+async function measureWaking(gapMs: number, count: number): Promise<number> {
   const program = `
-    const message = { kind: 'deltas', id: 1, deltas: [{ kind: 'content', text: ' token' }] };
+    const { writeSync } = require('node:fs');
     let sent = 0;
     const step = () => {
-      process.send(message);
+      writeSync(4, 'x');
       sent += 1;
-      if (sent === ${tokens}) process.disconnect();
+      if (sent === ${count}) process.disconnect();
       else if (${gapMs} === 0) setImmediate(step);
       else setTimeout(step, ${gapMs});
     };
-    process.on('message', step);`;
-  const request = { command: process.execPath, args: ['-e', program], environment: {}, ipc: true };
+    process.once('message', step);`;
+  const request = { command: process.execPath, args: ['-e', program], environment: {}, ipc: true, byteStream: true };
   const child = await spawnChild({ ...request, onLine: () => undefined }, systemClock);
-  let spent: ((count: number) => Spent) | undefined;
-  child.channel?.onMessage(() => {
-    // From the first message on: the start of the program is no part of it.
-    spent ??= startClock();
-  });
+  child.channel?.onBytes(() => undefined);
+  // The start of the program is no part of it.
+  await systemClock.sleep(SETTLE_MS / 2);
+  const spent = startClock();
   const closed = new Promise<void>((resolve) => child.channel?.onClose(resolve));
   child.channel?.send({});
   await closed;
-  const figures = spent?.(tokens) ?? { loop: Number.NaN, cpu: Number.NaN };
+  const cpuUs = spent();
   await child.ended;
-  return figures;
+  return cpuUs;
 }
 
 async function startWorker(file: string) {
@@ -142,6 +153,10 @@ async function startWorker(file: string) {
   const inherited = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
   const environment = { ...Object.fromEntries(inherited), ...plan.environment };
   const child = await spawnChild({ ...plan, environment, onLine: () => undefined }, systemClock);
+  let wakeUps = 0;
+  child.channel?.onBytes(() => {
+    wakeUps += 1;
+  });
   const connection = adapter.connect(model, endpoint, child.channel);
   await connection.ready(new AbortController().signal);
   const stop = async () => {
@@ -149,7 +164,7 @@ async function startWorker(file: string) {
     await child.ended;
     connection.close();
   };
-  return { connection, stop };
+  return { connection, stop, wakeUps: () => wakeUps };
 }
 
 function generate(connection: RuntimeConnection, tokens: number): Promise<void> {

@@ -55,6 +55,7 @@ export function createRkllmAdapter(deps: RkllmDeps): RuntimeAdapter {
         args: [...args, model.id],
         environment: { UV_THREADPOOL_SIZE: POOL_THREADS, ...model.settings.environment },
         ipc: true,
+        byteStream: true,
       };
     },
     connect: (model, _endpoint, channel) => {

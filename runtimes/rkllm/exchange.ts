@@ -1,11 +1,9 @@
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
 import type { Exchange, ReplySink } from '../../src/core/runtime.ts';
-import { createStreamEncoder, encodeReply, type ReplyEnd, type StreamEncoder } from './chat/openai-encode.ts';
-import type { Delta } from './chat/parse-output.ts';
 import type { ConnectionParts } from './connection.ts';
 import { firstTokenLimitMs, silenceLimitMs } from './deadlines.ts';
 import type { ReleaseMutex } from './npu-mutex.ts';
-import type { FinishedMessage } from './protocol.ts';
+import type { ToWorker } from './protocol.ts';
 import type { WorkerRequest } from './read-request.ts';
 import { createWatchdog, type Watchdog } from './watchdog.ts';
 import type { ReplyListener, ReplyMessage } from './worker-link.ts';
@@ -32,16 +30,12 @@ class WorkerExchange implements Exchange, ReplyListener {
   readonly #request: WorkerRequest;
   readonly #sink: ReplySink;
   readonly #waiting = new AbortController();
-  readonly #encoder: StreamEncoder | undefined;
-  readonly #identity: { readonly id: string; readonly createdSec: number; readonly model: string };
   readonly #silenceMs: number;
   #id: number | undefined;
   #release: ReleaseMutex = () => undefined;
   #watchdog: Watchdog | undefined;
-  /** Deltas of a reply that is not a stream. */
-  #deltas: Delta[] = [];
-  /** Events that came while the reader was full. */
-  #held: string[] = [];
+  /** What came while the reader was full. */
+  #held: Buffer[] = [];
   #paused = false;
   #begun = false;
   /** The sink gets nothing more. */
@@ -51,16 +45,7 @@ class WorkerExchange implements Exchange, ReplyListener {
     this.#parts = parts;
     this.#request = request;
     this.#sink = sink;
-    const { clock, model } = parts;
-    this.#identity = {
-      id: `chatcmpl-${clock.randomHex(12)}`,
-      createdSec: clock.nowMs() / 1000,
-      model: model.id,
-    };
     this.#silenceMs = silenceLimitMs(parts.rates(), parts.rules);
-    if (request.kind === 'chat' && request.stream) {
-      this.#encoder = createStreamEncoder(this.#identity, { includeUsage: request.includeUsage });
-    }
   }
 
   start(): void {
@@ -77,10 +62,15 @@ class WorkerExchange implements Exchange, ReplyListener {
 
   resume(): void {
     this.#paused = false;
-    const held = this.#held.join('');
+    const held = Buffer.concat(this.#held);
     this.#held = [];
-    if (held !== '') this.#write(held);
-    if (this.#ended !== undefined && !this.#paused) this.#endStream(this.#ended);
+    if (held.length > 0) this.#write(held);
+    if (this.#ended && !this.#paused) this.#end();
+  }
+
+  bytes(bytes: Buffer): void {
+    this.#watchdog?.heard(this.#silenceMs);
+    if (!this.#closed && bytes.length > 0) this.#write(bytes);
   }
 
   reply(message: ReplyMessage): void {
@@ -88,18 +78,16 @@ class WorkerExchange implements Exchange, ReplyListener {
       case 'started':
         this.#watchdog?.heard(this.#firstTokenLimitMs(message.promptTokens));
         return;
-      case 'deltas':
-        this.#watchdog?.heard(this.#silenceMs);
-        if (!this.#closed) this.#add(message.deltas);
-        return;
       case 'finished':
         this.#settle();
-        if (!this.#closed) this.#finish(message);
+        if (!this.#closed) this.#finish();
         return;
       case 'vectors':
       case 'scores':
         this.#settle();
-        if (!this.#closed) this.#finishWith(encodeRows(message, this.#parts.model.id));
+        if (this.#closed) return;
+        this.#write(Buffer.from(encodeRows(message, this.#parts.model.id)));
+        this.#finish();
         return;
       case 'failed':
         this.#settle();
@@ -125,7 +113,7 @@ class WorkerExchange implements Exchange, ReplyListener {
     }
     this.#id = link.open(this);
     this.#watchdog = createWatchdog(clock, this.#firstTokenLimitMs(undefined), (limitMs) => this.#onSilence(limitMs));
-    link.send({ ...this.#request.message, id: this.#id });
+    link.send(this.#message(this.#id));
   }
 
   #firstTokenLimitMs(promptTokens: number | undefined): number {
@@ -146,51 +134,39 @@ class WorkerExchange implements Exchange, ReplyListener {
     this.#fail(new GatewayError('runtime_failed', message));
   }
 
-  #add(deltas: readonly Delta[]): void {
-    if (deltas.length === 0) return;
-    if (this.#encoder === undefined) {
-      this.#deltas.push(...deltas);
-      return;
-    }
-    this.#write(this.#head() + this.#encoder.deltas(deltas));
+  #message(id: number): ToWorker {
+    const { clock, model } = this.#parts;
+    if (this.#request.kind !== 'chat') return { ...this.#request.message, id };
+    const { message, stream, includeUsage } = this.#request;
+    const identity = { id: `chatcmpl-${clock.randomHex(12)}`, createdSec: clock.nowMs() / 1000, model: model.id };
+    return { ...message, id, reply: { ...identity, stream, includeUsage } };
   }
 
   /** The head goes out with the first piece, so that an error during the prefill is still a status. */
-  #head(): string {
-    if (this.#begun || this.#encoder === undefined) return '';
-    this.#begun = true;
-    this.#sink.head(200, 'text/event-stream');
-    return this.#encoder.start();
-  }
-
-  #write(events: string): void {
-    if (this.#paused) this.#held.push(events);
-    else if (!this.#sink.chunk(Buffer.from(events))) this.#paused = true;
-  }
-
-  #ended: ReplyEnd | undefined;
-
-  #finish(message: FinishedMessage): void {
-    const end = endOf(message);
-    if (this.#encoder === undefined) {
-      this.#finishWith(encodeReply(this.#identity, this.#deltas, end));
+  #write(bytes: Buffer): void {
+    if (this.#paused) {
+      this.#held.push(bytes);
       return;
     }
-    if (this.#paused) this.#ended = end;
-    else this.#endStream(end);
+    if (!this.#begun) {
+      this.#begun = true;
+      const isStream = this.#request.kind === 'chat' && this.#request.stream;
+      this.#sink.head(200, isStream ? 'text/event-stream' : 'application/json');
+    }
+    if (!this.#sink.chunk(bytes)) this.#paused = true;
   }
 
-  #endStream(end: ReplyEnd): void {
-    if (this.#closed || this.#encoder === undefined) return;
-    this.#closed = true;
-    this.#write(this.#head() + this.#encoder.end(end));
-    this.#sink.end();
+  /** The reader has everything, or will have it when it goes on. */
+  #ended = false;
+
+  #finish(): void {
+    this.#ended = true;
+    if (!this.#paused) this.#end();
   }
 
-  #finishWith(json: string): void {
+  #end(): void {
+    if (this.#closed) return;
     this.#closed = true;
-    this.#sink.head(200, 'application/json');
-    this.#sink.chunk(Buffer.from(json));
     this.#sink.end();
   }
 
@@ -199,20 +175,6 @@ class WorkerExchange implements Exchange, ReplyListener {
     this.#closed = true;
     this.#sink.failed(error);
   }
-}
-
-function endOf(message: FinishedMessage): ReplyEnd {
-  return {
-    // Aborted by itself only when the client is gone, and then nobody reads this.
-    reason: message.reason === 'aborted' ? 'stop' : message.reason,
-    figures: {
-      promptTokens: message.prefillTokens,
-      prefillMs: message.prefillMs,
-      cachedTokens: message.cachedTokens ?? 0,
-      outputTokens: message.outputTokens,
-      decodeMs: message.decodeMs,
-    },
-  };
 }
 
 function encodeRows(message: Extract<ReplyMessage, { kind: 'vectors' | 'scores' }>, model: string): string {

@@ -2,19 +2,22 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { kvAfterRun, planHistory } from './chat/history.ts';
-import { finishReason } from './chat/openai-encode.ts';
-import { createOutputParser, type Delta, type OutputParser } from './chat/parse-output.ts';
+import { finishReason, type ReplyEnd } from './chat/openai-encode.ts';
+import { createOutputParser, type OutputParser } from './chat/parse-output.ts';
 import { type ChatTemplate, renderPrompt } from './chat/render.ts';
 import type { Engine, RunEnd } from './engine.ts';
 import { conversationKey, nativeTurn } from './native-chat.ts';
 import type { PromptCacheFiles } from './prompt-cache-files.ts';
 import type { FinishedMessage, FromWorker, GenerateMessage } from './protocol.ts';
+import { createReplyWriter } from './reply-writer.ts';
 
 /** What a generation is given beside its request. */
 export type GenerationParts = {
   readonly engine: Engine;
   readonly cache: PromptCacheFiles | undefined;
   readonly send: (message: FromWorker) => void;
+  /** A piece of a request's reply; an empty one says that the run lives. */
+  readonly write: (id: number, text: string) => void;
   readonly clock: Clock;
   /** True once somebody has asked to end this request. */
   readonly isAborted: () => boolean;
@@ -70,7 +73,9 @@ export async function generate(request: GenerateMessage, parts: GenerationParts)
     ? kvAfterRun(before, plan, { output: output.raw(), ended: !cutShort, ...lora })
     : { text: conversationKey(request.messages), ended: !cutShort, lora: request.lora };
   const figures = { end, reason: output.reason(parts.isAborted()), promptTokens };
-  return { ...finished(request, figures), promptCache: parts.cache?.stats() };
+  const message = { ...finished(request, figures), promptCache: parts.cache?.stats() };
+  output.close(message);
+  return message;
 }
 
 const ABORTED: RunEnd = {
@@ -115,12 +120,27 @@ function finished(
   };
 }
 
+function endOf(message: FinishedMessage): ReplyEnd {
+  return {
+    // Aborted by itself only when the client is gone, and then nobody reads this.
+    reason: message.reason === 'aborted' ? 'stop' : message.reason,
+    figures: {
+      promptTokens: message.prefillTokens,
+      prefillMs: message.prefillMs,
+      cachedTokens: message.cachedTokens ?? 0,
+      outputTokens: message.outputTokens,
+      decodeMs: message.decodeMs,
+    },
+  };
+}
+
 /** Turns the library's pieces into deltas, and ends the run where the request's limits say so. */
 function createOutput(request: GenerateMessage, turn: Turn, parts: GenerationParts) {
   const { engine } = parts;
   const decoder = new StringDecoder('utf8');
   const parser = createParser(request, turn, engine.template);
-  const sender = createSender(request.id, parts);
+  const write = (text: string) => parts.write(request.id, text);
+  const writer = createReplyWriter(request.reply, write, parts.clock);
   const state = { raw: '', tokens: 0, isOver: false, hitLimit: false };
   const limit = request.maxTokens ?? Number.POSITIVE_INFINITY;
   // 1.3 is told the limit and stops by itself, which leaves a cache to go on from; only one token more is too many.
@@ -137,7 +157,7 @@ function createOutput(request: GenerateMessage, turn: Turn, parts: GenerationPar
   };
   const push = (text: string) => {
     state.raw += text;
-    sender.add(parser.push(text));
+    writer.add(parser.push(text));
   };
   return {
     hooks: {
@@ -153,9 +173,10 @@ function createOutput(request: GenerateMessage, turn: Turn, parts: GenerationPar
     },
     end: () => {
       if (!parser.stopped) push(decoder.end());
-      sender.add(parser.end());
-      sender.flush();
+      writer.add(parser.end());
     },
+    /** The reply's own end, with the figures of the run. */
+    close: (message: FinishedMessage) => writer.end(endOf(message)),
     raw: () => state.raw,
     reason: (isAborted: boolean): FinishedMessage['reason'] => {
       if (isAborted) return 'aborted';
@@ -173,38 +194,4 @@ function createParser(request: GenerateMessage, turn: Turn, template: ChatTempla
     stop: request.stop,
     callIdPrefix: `call_${request.id}_`,
   });
-}
-
-/** A run that gives nothing out, because a call or a stop string may be coming, still shows that it lives. */
-const ALIVE_MS = 1_000;
-/**
- * Tokens closer together than this share a message: waking the gateway costs it 25 µs, far more than the token itself.
- * No model on an NPU is so fast that a reader would notice; a token that comes alone goes out at once.
- */
-const TOGETHER_MS = 5;
-
-/** Sends deltas: at once where nothing went out just now, else together with those of the next few milliseconds. */
-function createSender(id: number, { send, clock }: GenerationParts) {
-  let waiting: Delta[] = [];
-  let scheduled = false;
-  let sentMs = clock.monotonicMs();
-  const flush = () => {
-    scheduled = false;
-    const isQuiet = waiting.length === 0 && clock.monotonicMs() - sentMs < ALIVE_MS;
-    if (isQuiet) return;
-    sentMs = clock.monotonicMs();
-    send({ kind: 'deltas', id, deltas: waiting });
-    waiting = [];
-  };
-  return {
-    add: (deltas: readonly Delta[]) => {
-      waiting.push(...deltas);
-      if (scheduled) return;
-      scheduled = true;
-      const leftMs = sentMs + TOGETHER_MS - clock.monotonicMs();
-      if (leftMs > 0) clock.after(leftMs, flush);
-      else setImmediate(flush);
-    },
-    flush,
-  };
 }

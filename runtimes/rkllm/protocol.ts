@@ -1,17 +1,18 @@
 import type { ErrorCode } from '../../src/core/errors.ts';
 import type { AbiProfile } from './abi/structs.ts';
 import type { ChatMessage, ChatTool } from './chat/messages.ts';
-import type { Delta } from './chat/parse-output.ts';
+import type { ReplyIdentity } from './chat/openai-encode.ts';
 
 /**
- * What the gateway and a worker say to each other over Node's IPC channel. A conversation crosses it once, in
- * `generate`; what comes back are pieces, a tick's worth at a time.
+ * What the gateway and a worker say to each other: over Node's IPC channel, and what concerns a request back over a
+ * byte stream (`frames.ts`). A conversation crosses once, in `generate`; what comes back is the reply itself, as the
+ * client is to have it, a few milliseconds' worth at a time: the gateway passes it on without looking into it.
  *
  *   gateway                     worker
  *     load          ──────────▶   opens the library, loads the model
  *                   ◀──────────   loaded | loadFailed
- *     generate(7)   ──────────▶   renders, runs
- *                   ◀──────────   started(7) deltas(7)… finished(7) | failed(7)
+ *     generate(7)   ──────────▶   renders, runs, writes OpenAI events
+ *                   ◀══════════   started(7) bytes of 7… finished(7) | failed(7)
  *     abort(7)      ──────────▶   rkllm_abort; finished(7) or failed(7) still comes
  */
 export type ToWorker =
@@ -29,7 +30,6 @@ export type FromWorker =
   | { readonly kind: 'loadFailed'; readonly message: string }
   /** The prompt is on its way into the library. `promptTokens`: exact where the model's tokenizer is there. */
   | { readonly kind: 'started'; readonly id: number; readonly promptTokens: number | undefined }
-  | { readonly kind: 'deltas'; readonly id: number; readonly deltas: readonly Delta[] }
   | FinishedMessage
   | {
       readonly kind: 'vectors';
@@ -71,6 +71,14 @@ export type GenerateMessage = {
   /** Whole set of sampling values for this run; undefined: those of the load. */
   readonly sampling: Readonly<Record<string, number>> | undefined;
   readonly lora: string | undefined;
+  readonly reply: ReplyForm;
+};
+
+/** How a reply is to be written. */
+export type ReplyForm = ReplyIdentity & {
+  readonly stream: boolean;
+  /** A stream's last event but one tells the usage. */
+  readonly includeUsage: boolean;
 };
 
 /** Scores documents against a query by the probability of an answer token. */

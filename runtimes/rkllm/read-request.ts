@@ -10,7 +10,7 @@ import { chooseSampling } from './sampling.ts';
 export type WorkerRequest =
   | {
       readonly kind: 'chat';
-      readonly message: Omit<GenerateMessage, 'id'>;
+      readonly message: Omit<GenerateMessage, 'id' | 'reply'>;
       readonly stream: boolean;
       readonly includeUsage: boolean;
       readonly ignored: readonly string[];

@@ -4,6 +4,7 @@ import type { ModelId } from '../../src/core/ids.ts';
 import type { ChildChannel } from '../../src/core/runtime.ts';
 import type { LogProblem } from './files/parse-log.ts';
 import { parseLogLine } from './files/parse-log.ts';
+import { createFrameReader, MESSAGE_FRAME } from './frames.ts';
 import type { NpuMutex, ReleaseMutex } from './npu-mutex.ts';
 import type { FailedMessage, FromWorker, ToWorker } from './protocol.ts';
 
@@ -13,6 +14,8 @@ export type ReplyMessage = Extract<FromWorker, { readonly id: number }>;
 /** Whoever waits for the replies of one request. */
 export interface ReplyListener {
   reply(message: ReplyMessage): void;
+  /** A piece of the reply as the client is to have it; none in it: only a sign of life. */
+  bytes(bytes: Buffer): void;
   /** The worker is gone. */
   gone(error: GatewayError): void;
 }
@@ -45,10 +48,10 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
   const held = new Set<ReleaseMutex>();
   let whenIdle: (() => void)[] = [];
   let nextId = 1;
-  let problem: LogProblem | undefined;
   /** Those who wait for the NPU on behalf of this worker. */
   const queued = new Set<AbortController>();
   let closedBy: GatewayError | undefined;
+  const { complaint, stop: stopListening } = listenForComplaints(channel, clock);
 
   const forget = (id: number) => {
     listeners.delete(id);
@@ -64,9 +67,13 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
       return;
     }
     const listener = listeners.get(message.id);
-    if (message.kind !== 'deltas' && message.kind !== 'started') forget(message.id);
+    if (message.kind !== 'started') forget(message.id);
     listener?.reply(message);
   };
+  const readFrames = createFrameReader((request, payload) => {
+    if (request === MESSAGE_FRAME) onMessage(JSON.parse(payload.toString()));
+    else listeners.get(request)?.bytes(payload);
+  });
   const onClose = () => {
     const error = new GatewayError('runtime_failed', `the worker of ${model} ended before it had answered`);
     closedBy = error;
@@ -79,20 +86,7 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
     for (const release of held) release();
     held.clear();
   };
-  const stops = [
-    channel.onMessage(onMessage),
-    channel.onClose(onClose),
-    channel.onLine((line) => {
-      const fact = parseLogLine(line);
-      if (fact?.kind === 'problem' && fact.severity === 'error') problem = fact;
-    }),
-  ];
-  const complaint = async () => {
-    await clock.sleep(LINE_DELAY_MS);
-    const said = problem;
-    problem = undefined;
-    return said;
-  };
+  const stops = [channel.onMessage(onMessage), channel.onBytes(readFrames), channel.onClose(onClose), stopListening];
   return {
     send: (message) => channel.send(message),
     onLoad: (listener) => {
@@ -127,6 +121,21 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
       onClose();
     },
   };
+}
+
+function listenForComplaints(channel: ChildChannel, clock: Clock) {
+  let problem: LogProblem | undefined;
+  const stop = channel.onLine((line) => {
+    const fact = parseLogLine(line);
+    if (fact?.kind === 'problem' && fact.severity === 'error') problem = fact;
+  });
+  const complaint = async () => {
+    await clock.sleep(LINE_DELAY_MS);
+    const said = problem;
+    problem = undefined;
+    return said;
+  };
+  return { stop, complaint };
 }
 
 /** Waits for the NPU until the signal aborts or the worker ends, which aborts everything in `queued`. */

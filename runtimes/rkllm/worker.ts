@@ -1,14 +1,16 @@
 /*
- * The child process of one RKLLM model: loads the library, answers over Node's IPC channel. The library prints on
+ * The child process of one RKLLM model: loads the library, answers over Node's IPC channel and a byte stream. The library prints on
  * stdout and may crash or hang at any point; whoever started us reads the one and is prepared for the other.
  *
  *   load → ready ⇄ running → stopping → gone
  *   stopping (SIGTERM, or the gateway's death): abort → the run's FINISH → destroy → exit; each within a time limit,
  *   after which we kill ourselves, because exiting with a call under way hangs for ever.
  */
+import { Socket } from 'node:net';
 import { systemClock as clock } from '../../src/core/clock.ts';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
 import { type Engine, loadEngine } from './engine.ts';
+import { encodeFrame, MESSAGE_FRAME, REPLY_FD } from './frames.ts';
 import { generate } from './generate.ts';
 import { toUnitVector } from './last-row.ts';
 import { openPromptCache, type PromptCacheFiles } from './prompt-cache-files.ts';
@@ -21,6 +23,8 @@ const DESTROY_LIMIT_MS = 1_500;
 
 type EmbedMessage = Extract<ToWorker, { kind: 'embed' }>;
 type RunMessage = GenerateMessage | EmbedMessage | RerankMessage;
+
+const replies = new Socket({ fd: REPLY_FD, readable: false, writable: true });
 
 let engine: Engine | undefined;
 let cache: PromptCacheFiles | undefined;
@@ -35,9 +39,19 @@ process.on('SIGTERM', () => leave('asked to stop'));
 // Ctrl-C reaches the whole terminal; the gateway decides when we go.
 process.on('SIGINT', () => undefined);
 
+// A stream that breaks is the gateway's death, which `disconnect` tells.
+replies.on('error', () => undefined);
+// What the gateway says comes over the channel; this stream must not keep a worker alive that wants to go.
+replies.unref();
+
 function send(message: FromWorker): void {
+  if ('id' in message) write(MESSAGE_FRAME, JSON.stringify(message));
   // The callback takes the error of a channel that closed meanwhile, which `disconnect` tells.
-  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+  else if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+function write(request: number, text: string): void {
+  if (process.connected) replies.write(encodeFrame(request, text));
 }
 
 function receive(message: ToWorker): void {
@@ -102,7 +116,7 @@ async function answer(message: RunMessage): Promise<void> {
 function runToEnd(message: RunMessage, on: Engine, isAborted: () => boolean): Promise<FromWorker> {
   switch (message.kind) {
     case 'generate':
-      return generate(message, { engine: on, cache, send, clock, isAborted });
+      return generate(message, { engine: on, cache, send, write, clock, isAborted });
     case 'embed':
       return embed(message, on, isAborted);
     case 'rerank':

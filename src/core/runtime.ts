@@ -53,6 +53,8 @@ export type LaunchPlan = {
   readonly environment: Readonly<Record<string, string>>;
   /** True: the child is a Node program and is given Node's IPC channel. */
   readonly ipc?: boolean;
+  /** True, beside `ipc`: the child is also given a socket as its file descriptor 4, for bytes that are no messages. */
+  readonly byteStream?: boolean;
 };
 
 /** Node's IPC channel to a child: whole messages, in order, beside its stdout, which libraries print to. */
@@ -61,9 +63,14 @@ export interface ChildChannel {
   send(message: object): void;
   /** Calls `listener` for every message; returns the way to stop. */
   onMessage(listener: (message: unknown) => void): () => void;
+  /** Calls `listener` with whatever the child wrote to its byte stream, where the launch plan asked for one. */
+  onBytes(listener: (bytes: Buffer) => void): () => void;
   /** Calls `listener` for every line the child prints, stdout and stderr; returns the way to stop. */
   onLine(listener: (line: string) => void): () => void;
-  /** Calls `listener` once when the channel has closed, at once where it has already; returns the way to stop. */
+  /**
+   * Calls `listener` once when the channel has closed and the byte stream is read to its end, at once where that has
+   * been already; returns the way to stop.
+   */
   onClose(listener: () => void): () => void;
   /** Ends the channel; the child takes it for our death. */
   close(): void;

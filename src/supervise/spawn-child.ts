@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import type { ChildChannel } from '../core/runtime.ts';
@@ -15,6 +16,8 @@ export type SpawnRequest = {
   readonly strays?: 'kill' | 'leave';
   /** Gives the program Node's IPC channel. */
   readonly ipc?: boolean;
+  /** Beside `ipc`: a socket as file descriptor 4 of the program. */
+  readonly byteStream?: boolean;
 };
 
 /** A process in a process group of its own. */
@@ -49,7 +52,13 @@ export async function spawnChild(request: SpawnRequest, clock: Clock): Promise<S
   const [command = request.command, ...args] = [...prefix, request.command, ...request.args];
   const child = spawn(command, args, {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', ...(request.ipc ? (['ipc'] as const) : [])],
+    stdio: [
+      'ignore',
+      'pipe',
+      'pipe',
+      ...(request.ipc ? (['ipc'] as const) : []),
+      ...(request.ipc && request.byteStream ? (['pipe'] as const) : []),
+    ],
     env: request.environment,
   });
   // Set up before the first await: a program that does not exist ends at once.
@@ -81,6 +90,10 @@ export function signalGroup(leaderPid: number, name: 'SIGTERM' | 'SIGKILL'): voi
 type LineListener = (line: string) => void;
 
 function channelOf(child: ChildProcess, lineListeners: Set<LineListener>): ChildChannel {
+  const bytes = child.stdio[4] as Readable | undefined;
+  // A broken pipe is the end of the child, which `exit` tells.
+  bytes?.on('error', () => undefined);
+  const onClose = closingOf(child, bytes);
   return {
     send: (message) => {
       // The callback takes the error of a channel that broke while the message was on its way.
@@ -94,14 +107,32 @@ function channelOf(child: ChildProcess, lineListeners: Set<LineListener>): Child
       lineListeners.add(listener);
       return () => lineListeners.delete(listener);
     },
-    onClose: (listener) => {
-      if (!child.connected) listener();
-      child.once('disconnect', listener);
-      return () => child.off('disconnect', listener);
+    onBytes: (listener) => {
+      bytes?.on('data', listener);
+      return () => bytes?.off('data', listener);
     },
+    onClose,
     close: () => {
       if (child.connected) child.disconnect();
     },
+  };
+}
+
+/** Both ways end with the process, in any order; what was written before must be read before the end is told. */
+function closingOf(child: ChildProcess, bytes: Readable | undefined): ChildChannel['onClose'] {
+  const listeners = new Set<() => void>();
+  const isClosed = () => !child.connected && (bytes === undefined || bytes.closed);
+  const tell = () => {
+    if (!isClosed()) return;
+    for (const listener of listeners) listener();
+    listeners.clear();
+  };
+  child.once('disconnect', tell);
+  bytes?.once('close', tell);
+  return (listener) => {
+    if (isClosed()) listener();
+    else listeners.add(listener);
+    return () => listeners.delete(listener);
   };
 }
 
@@ -127,8 +158,7 @@ function endOf(child: ChildProcess, clock: Clock, strays: 'kill' | 'leave'): Pro
       // The last words of a child are why one looks into its log, and they may still be in the pipe.
       const finish = () => {
         cancelGrace();
-        child.stdout?.destroy();
-        child.stderr?.destroy();
+        for (const stream of child.stdio) stream?.destroy();
         resolve(status);
       };
       const cancelGrace = clock.after(OUTPUT_GRACE_MS, finish);

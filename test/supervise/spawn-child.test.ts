@@ -82,6 +82,19 @@ describe('spawnChild', () => {
     expect([lines, heard]).toEqual([['printed'], ['printed']]);
   });
 
+  it('reads the byte stream of a program to its end before it tells that the channel has closed', async () => {
+    const script = "require('node:fs').writeSync(4, 'x'.repeat(50_000)); process.exit(0)";
+    const given = { command: process.execPath, args: ['-e', script], ipc: true, byteStream: true };
+    const { channel, ended } = await start('', given).child;
+    let length = 0;
+    channel?.onBytes((bytes) => {
+      length += bytes.length;
+    });
+    const atClose = await new Promise((resolve) => channel?.onClose(() => resolve(length)));
+    expect(atClose).toBe(50_000);
+    await ended;
+  });
+
   it('opens no channel unless asked', async () => {
     const { channel, ended } = await start('true').child;
     expect(channel).toBeUndefined();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createFrameReader } from '../../../runtimes/rkllm/frames.ts';
 import type { FromWorker, GenerateMessage, LoadMessage } from '../../../runtimes/rkllm/protocol.ts';
 import { buildSimulator } from '../../../runtimes/rkllm/simulator/build-simulator.ts';
 import { workerCommand } from '../../../runtimes/rkllm/worker-command.ts';
@@ -165,6 +166,7 @@ const GENERATE: GenerateMessage = {
   stop: [],
   sampling: undefined,
   lora: undefined,
+  reply: { id: 'chatcmpl-1', createdSec: 0, model: 'npu', stream: true, includeUsage: false },
 };
 
 describe('a worker and its gateway', () => {
@@ -174,15 +176,21 @@ describe('a worker and its gateway', () => {
     const file = writeStandIn(join(folder, 'm.rkllm'), LONG_ANSWER);
     const [command, ...args] = workerCommand();
     const child = await spawnChild(
-      { command, args, environment: { ...env(), RKLLM_SIM_TRACE: trace }, onLine: () => undefined, ipc: true },
+      {
+        command,
+        args,
+        environment: { ...env(), RKLLM_SIM_TRACE: trace },
+        onLine: () => undefined,
+        ipc: true,
+        byteStream: true,
+      },
       systemClock,
     );
+    child.channel?.onMessage((message) => {
+      if ((message as FromWorker).kind === 'loaded') child.channel?.send(GENERATE);
+    });
     const answered = new Promise((resolve) =>
-      child.channel?.onMessage((message) => {
-        const { kind } = message as FromWorker;
-        if (kind === 'loaded') child.channel?.send(GENERATE);
-        if (kind === 'deltas') resolve(undefined);
-      }),
+      child.channel?.onBytes(createFrameReader((request) => request === GENERATE.id && resolve(undefined))),
     );
     child.channel?.send({ ...LOAD, library: await buildSimulator('1.3.0'), modelFile: file });
     await answered;

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { createReplyWriter } from '../../../runtimes/rkllm/reply-writer.ts';
+import { fakeClock } from '../../helpers/fake-clock.ts';
+
+const END = { reason: 'stop', figures: undefined } as const;
+const form = (stream: boolean) => ({ id: 'chatcmpl-1', createdSec: 1, model: 'npu', stream, includeUsage: false });
+const word = (text: string) => [{ kind: 'content', text }] as const;
+
+function start(stream: boolean) {
+  const clock = fakeClock();
+  const written: string[] = [];
+  return { clock, written, writer: createReplyWriter(form(stream), (text) => written.push(text), clock) };
+}
+
+describe('createReplyWriter', () => {
+  it('puts tokens of the same few milliseconds into one piece', () => {
+    const { clock, written, writer } = start(true);
+    writer.add(word('one'));
+    writer.add(word('two'));
+    clock.advance(10);
+    expect(written).toHaveLength(1);
+    expect(written[0]).toMatch(/"role":"assistant".*"one".*"two"/s);
+  });
+
+  it('begins a stream once and ends it with what is left', () => {
+    const { clock, written, writer } = start(true);
+    writer.add(word('one'));
+    clock.advance(10);
+    writer.add(word('two'));
+    writer.end(END);
+    clock.advance(10);
+    expect(written).toHaveLength(2);
+    expect(written[1]).not.toContain('assistant');
+    expect(written[1]).toMatch(/"two".*"finish_reason":"stop".*\[DONE\]/s);
+  });
+
+  it('writes a reply that is no stream at its end, and only signs of life before', async () => {
+    const { clock, written, writer } = start(false);
+    for (const text of ['one ', 'two']) {
+      clock.advance(1500);
+      writer.add(word(text));
+      await new Promise(setImmediate);
+    }
+    expect(written).toEqual(['', '']);
+    writer.end(END);
+    expect(JSON.parse(written.at(-1) ?? '').choices[0].message.content).toBe('one two');
+  });
+});
