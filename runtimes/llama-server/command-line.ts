@@ -1,4 +1,5 @@
 import { GatewayError } from '../../src/core/errors.ts';
+import { formatCpuList } from '../../src/core/format.ts';
 import type { ModelPolicy, RuntimeSettings } from '../../src/core/policy.ts';
 import type { ChildEndpoint, LaunchPlan } from '../../src/core/runtime.ts';
 import type { ProbedProgram } from './probe.ts';
@@ -43,17 +44,6 @@ export function buildCommandLine(
     ...withTaskset(program.path, args, placement),
     environment: { ...settings.environment, ...(keyInEnvironment ? { LLAMA_API_KEY: endpoint.apiKey } : {}) },
   };
-}
-
-/** `[0,1,2,3,6]` as taskset and people write it: `0-3,6`. The list is sorted. */
-export function formatCpuList(cpus: readonly number[]): string {
-  const ranges: { first: number; last: number }[] = [];
-  for (const cpu of cpus) {
-    const range = ranges.at(-1);
-    if (range !== undefined && cpu === range.last + 1) range.last = cpu;
-    else ranges.push({ first: cpu, last: cpu });
-  }
-  return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
 }
 
 /** Turns a setting into the spelling this build understands. */

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatCpuList, parseCpuList } from '../policy/units.ts';
+import { formatCpuList } from '../core/format.ts';
+import { parseCpuList } from '../policy/units.ts';
 import { readNpuDriver } from '../transport/npu-driver.ts';
 import type { Machine, MachineState } from './result.ts';
 

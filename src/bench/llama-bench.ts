@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GatewayError, messageOf } from '../core/errors.ts';
+import { formatCpuList } from '../core/format.ts';
 import type { RuntimeSettings } from '../core/policy.ts';
-import { formatCpuList } from '../policy/units.ts';
 import type { RawSamples } from './metrics/metric.ts';
 
 /**

@@ -45,6 +45,17 @@ export const formatTokensPerSec = (rate: number): string => `${threeDigits(rate)
 export const formatTimeUtc = (timeMs: number): string =>
   `${new Date(timeMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
+/** CPU numbers as the shortest list that a policy or `taskset` reads back: `[0, 1, 2, 3, 6]` → `0-3,6`. Input sorted, no repeats. */
+export function formatCpuList(cpus: readonly number[]): string {
+  const ranges: { first: number; last: number }[] = [];
+  for (const cpu of cpus) {
+    const open = ranges.at(-1);
+    if (open !== undefined && open.last === cpu - 1) open.last = cpu;
+    else ranges.push({ first: cpu, last: cpu });
+  }
+  return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+}
+
 function threeDigits(value: number): string {
   if (value < 9.995) return value.toFixed(2);
   return value < 99.95 ? value.toFixed(1) : value.toFixed(0);

@@ -23,3 +23,11 @@ export function sizeLawRate(metric: RateMetric, parametersBillion: number): numb
 
 /** The law as a formula, for a figure's source. */
 export const sizeLawText = (metric: RateMetric): string => LAW[metric].text;
+
+/** Process start, memory mapping and first allocation. */
+const LOAD_START_MS = 500;
+/** eMMC, the middle of what the boards boot from (SD 20 to 40 MB/s, eMMC about 150, NVMe over 1,000). */
+const STORAGE_BYTES_PER_MS = 150_000;
+
+/** Load time of a file that has not been loaded here, ms: a start and the file at 150 MB/s. */
+export const loadMsBySize = (bytes: number): number => LOAD_START_MS + bytes / STORAGE_BYTES_PER_MS;

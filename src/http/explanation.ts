@@ -1,5 +1,5 @@
 import type { Candidate, Decision, Workload } from '../core/decision.ts';
-import type { RequestRecord } from '../core/events.ts';
+import type { Outcome, RequestRecord } from '../core/events.ts';
 import { encodeActual, encodePrediction } from '../serve/x-router.ts';
 
 /** Answer of `POST /router/explain`: what would be chosen and why everyone else would not. */
@@ -51,11 +51,16 @@ export function encodeRecord(record: RequestRecord) {
     reason: record.reason,
     degraded: record.degraded,
     stream: record.stream,
-    outcome: record.outcome,
+    outcome: encodeOutcome(record.outcome),
     predicted: record.predicted === undefined ? null : encodePrediction(record.predicted),
     actual: encodeActual(record.actual),
     candidates: record.candidates.map(encodeCandidate),
   };
+}
+
+function encodeOutcome(outcome: Outcome) {
+  if (outcome.kind !== 'ok') return outcome;
+  return { kind: outcome.kind, finish_reason: outcome.finishReason, slo_met: outcome.sloMet };
 }
 
 function encodeCandidate(candidate: Candidate) {

@@ -80,17 +80,6 @@ export function parseCpuList(text: string): readonly number[] {
   return [...cpus].sort((a, b) => a - b);
 }
 
-/** The shortest list that {@link parseCpuList} reads back: `[0, 1, 2, 3, 6]` → `0-3,6`. Input sorted, no repeats. */
-export function formatCpuList(cpus: readonly number[]): string {
-  const ranges: { first: number; last: number }[] = [];
-  for (const cpu of cpus) {
-    const open = ranges.at(-1);
-    if (open !== undefined && open.last === cpu - 1) open.last = cpu;
-    else ranges.push({ first: cpu, last: cpu });
-  }
-  return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
-}
-
 /**
  * Start and end of a daily window such as `22:00-07:00`, in minutes after midnight. `24:00` may stand at the end and
  * reads as 0; equal ends mean the whole day. Throws `invalid_config` for anything else.

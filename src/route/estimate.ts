@@ -1,16 +1,12 @@
 import type { ModelId } from '../core/ids.ts';
 import { parametersFromName } from '../core/names.ts';
 import type { Figure, ModelFacts, Profile } from '../core/profile.ts';
-import { type RateMetric, sizeLawRate, sizeLawText } from '../core/size-law.ts';
+import { loadMsBySize, type RateMetric, sizeLawRate, sizeLawText } from '../core/size-law.ts';
 
 /** A profile in which every figure that a prediction needs is present. */
 export type CompleteProfile = Profile &
   Required<Pick<Profile, 'prefillTokensPerSec' | 'decodeTokensPerSec' | 'loadMs'>>;
 
-/** eMMC reads about 150 MB/s (SD cards 20 to 40, NVMe 1000 and more): the middle of what these boards boot from. */
-const STORAGE_BYTES_PER_SEC = 150e6;
-/** Process start, memory mapping and first allocation on top of reading the file. */
-const START_MS = 1000;
 /** Q4_K_M: 4.5 bits per parameter, the quantization the law was fitted to. */
 const BYTES_PER_PARAMETER = 4.5 / 8;
 /** A model that tells nothing about its size is taken for a 4B: too slow for `route`, so it is not chosen blindly there. */
@@ -48,9 +44,7 @@ function fill(profile: Profile, facts: ModelFacts | undefined, modelId: ModelId)
     ...profile,
     prefillTokensPerSec: profile.prefillTokensPerSec ?? bySize('prefillTokensPerSec', size),
     decodeTokensPerSec: profile.decodeTokensPerSec ?? bySize('decodeTokensPerSec', size),
-    loadMs:
-      profile.loadMs ??
-      estimated(START_MS + (weightsBytes / STORAGE_BYTES_PER_SEC) * 1000, '1 s + bytes / 150 MB/s (eMMC)'),
+    loadMs: profile.loadMs ?? estimated(loadMsBySize(weightsBytes), '0.5 s + bytes / 150 MB/s (eMMC)'),
   };
 }
 

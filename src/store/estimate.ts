@@ -1,7 +1,7 @@
 import { parametersFromName } from '../core/names.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { ModelFacts, ProfileMetric } from '../core/profile.ts';
-import { type RateMetric, sizeLawRate } from '../core/size-law.ts';
+import { loadMsBySize, type RateMetric, sizeLawRate } from '../core/size-law.ts';
 import { median } from '../core/stats.ts';
 import type { ProfileRow } from './bench-tables.ts';
 
@@ -37,10 +37,6 @@ function scaleOf(anchors: readonly Anchor[], metric: RateMetric): number {
   return median(ratios) ?? 1;
 }
 
-// eMMC, the middle of what the boards boot from (board facts, section 4: SD 20–40, eMMC about 150, NVMe over 1,000 MB/s).
-const STORAGE_BYTES_PER_MS = 150_000;
-const START_MS = 500;
-
 /** Estimated figures of a model. Without facts (file missing) the size comes from the name, and memory from the size. */
 export function estimatedRows(
   model: Pick<ModelPolicy, 'file'>,
@@ -56,7 +52,7 @@ export function estimatedRows(
   return [
     ...row('prefillTokensPerSec', billions && law.rate('prefillTokensPerSec', billions), size),
     ...row('decodeTokensPerSec', billions && law.rate('decodeTokensPerSec', billions), size),
-    ...row('loadMs', bytes && START_MS + bytes / STORAGE_BYTES_PER_MS, 'file size at 150 MB/s'),
+    ...row('loadMs', bytes && loadMsBySize(bytes), 'file size at 150 MB/s'),
     ...row(
       'peakMemoryBytes',
       facts?.estimatedMemoryBytes ?? bytes,

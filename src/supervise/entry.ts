@@ -3,6 +3,7 @@ import type { ModelId } from '../core/ids.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { Figure } from '../core/profile.ts';
 import type { Inspection } from '../core/runtime.ts';
+import { loadMsBySize } from '../core/size-law.ts';
 import type { Residency } from '../core/snapshot.ts';
 import type { Child, ChildSpec } from './child.ts';
 import type { ChildLog } from './child-log.ts';
@@ -81,13 +82,10 @@ export function memoryHeld(entry: Entry): number {
   return Math.max(entry.view.memoryBytes, entry.rssBytes ?? 0);
 }
 
-// eMMC reads about 150 MB/s (board facts 4.5); SD cards are slower, NVMe faster. Used until a load has been timed.
-const UNMEASURED_LOAD_BYTES_PER_MS = 150_000;
-
 /** What a load takes, ms: as it took here, else as measured, else by file size. */
 export function loadCostMs(entry: Entry, measured: MeasuredFigures): number {
   const known = entry.child.lastLoadMs ?? measured(entry.id).loadMs?.value;
-  return known ?? (entry.inspection.facts?.weightsBytes ?? 0) / UNMEASURED_LOAD_BYTES_PER_MS;
+  return known ?? loadMsBySize(entry.inspection.facts?.weightsBytes ?? 0);
 }
 
 /** Makes the entry's record anew. */

@@ -146,7 +146,7 @@ describe('GET /router/decisions', () => {
       request_id: reply.headers.get('x-request-id'),
       class: 'quality',
       model: 'demo-9b',
-      outcome: { kind: 'ok', finishReason: 'stop' },
+      outcome: { kind: 'ok', finish_reason: 'stop' },
     });
     const losers = decisions[0].candidates.filter((candidate: { model: string }) => candidate.model !== 'demo-9b');
     expect(losers.map((candidate: { reason: string }) => candidate.reason)).not.toContain('');

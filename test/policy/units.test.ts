@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatCpuList } from '../../src/core/format.ts';
 import {
   CPU_LIST_PATTERN,
   DURATION_PATTERN,
-  formatCpuList,
   parseCpuList,
   parseDurationMs,
   parseSizeBytes,

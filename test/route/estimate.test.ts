@@ -43,7 +43,7 @@ describe('completeProfile', () => {
   });
 
   it('load time is a start and the file at 150 MB/s', () => {
-    expect(completeProfile({}, modelFacts({ weightsBytes: 3e9 }), modelId('m')).loadMs.value).toBeCloseTo(21_000);
+    expect(completeProfile({}, modelFacts({ weightsBytes: 3e9 }), modelId('m')).loadMs.value).toBeCloseTo(20_500);
   });
 
   it('models that share an empty profile do not share estimates', () => {

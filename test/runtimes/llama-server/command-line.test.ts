@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildCommandLine, formatCpuList } from '../../../runtimes/llama-server/command-line.ts';
+import { buildCommandLine } from '../../../runtimes/llama-server/command-line.ts';
 import { type ProbedProgram, parseHelp } from '../../../runtimes/llama-server/probe.ts';
+import { formatCpuList } from '../../../src/core/format.ts';
 import type { RuntimeSettings } from '../../../src/core/policy.ts';
 import { modelPolicy } from '../../helpers/policy-values.ts';
 
