@@ -220,7 +220,7 @@ class RunningGateway implements Gateway {
     emit({ kind: 'policy.loaded', file: event.policy.file, revision: event.policy.revision });
     for (const message of event.notices) emit({ kind: 'gateway.notice', level: 'warn', message });
     this.#started = this.#started
-      .then(() => this.#machine.supervisor.applyPolicy(event.policy))
+      .then(() => this.#applyPolicy(event.policy))
       .catch((error: unknown) => {
         emit({ kind: 'gateway.notice', level: 'error', message: `applying the new policy: ${messageOf(error)}` });
       });
@@ -239,7 +239,15 @@ class RunningGateway implements Gateway {
       // Models that do not need what failed can still serve; those that do will say so themselves.
       events.emit({ kind: 'gateway.notice', level: 'error', message: `machine.before_start: ${messageOf(error)}` });
     }
-    await this.#machine.supervisor.applyPolicy(policy);
+    await this.#applyPolicy(policy);
+  }
+
+  async #applyPolicy(policy: Policy): Promise<void> {
+    const { supervisor } = this.#machine;
+    await supervisor.applyPolicy(policy);
+    if ([...supervisor.views().values()].some(({ availability }) => availability.kind === 'available')) return;
+    const message = `none of the ${policy.models.size} models can be used; "sluice models" and GET /ready say why and what to do`;
+    this.#options.events.emit({ kind: 'gateway.notice', level: 'warn', message });
   }
 
   #configure(policy: Policy): void {

@@ -301,6 +301,10 @@ describe('a gateway without any usable model', () => {
         usable: [],
         message: expect.stringContaining('no usable'),
       });
+      await gateway.event(
+        'a warning',
+        (event) => event.kind === 'gateway.notice' && event.message.startsWith('none of the 2 models can be used'),
+      );
       const reply = await gateway.chat(question());
       expect(reply.status).toBe(503);
       expect(reply.headers.get('x-should-retry')).toBe('false');
