@@ -140,8 +140,11 @@ class LoadedEngine implements Engine {
     const code = await this.handle.run(call, (event) => {
       if (event.kind === 'finish') seen.perf = event.perf;
       else if (event.kind === 'error') seen.error = true;
-      else if (event.kind === 'bug') seen.bug ??= event.message;
-      else tell(event, hooks);
+      else if (event.kind === 'bug') {
+        seen.bug ??= event.message;
+        // Nobody can read what still comes; the NPU has better things to do.
+        this.abort();
+      } else tell(event, hooks);
     });
     if (seen.bug !== undefined) throw new GatewayError('runtime_failed', `reading the library's answer: ${seen.bug}`);
     // Which value an aborted run returns is not documented; its FINISH counts.

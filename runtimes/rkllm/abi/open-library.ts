@@ -95,7 +95,7 @@ export function openLibrary(path: string, profile: AbiProfile): RkllmLibrary {
           const event = readResult(structs, { result, state, mode });
           listener(event);
         } catch (error) {
-          listener({ kind: 'bug', message: messageOf(error) });
+          tellBug(listener, messageOf(error));
         }
         return profile === '1.3' && mode !== 'generate' ? FREE_OUTPUT : 0;
       }, structs.resultCallback);
@@ -132,6 +132,14 @@ export function openLibrary(path: string, profile: AbiProfile): RkllmLibrary {
       };
     },
   };
+}
+
+function tellBug(listener: (event: RkllmEvent) => void, message: string): void {
+  try {
+    listener({ kind: 'bug', message });
+  } catch {
+    // It was told twice; a third way there is not, and through C it must not go.
+  }
 }
 
 let hasLargeStacks = false;
