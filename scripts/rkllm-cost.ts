@@ -70,9 +70,9 @@ async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number])
     await generate(connection, Math.min(500, tokens));
     await systemClock.sleep(SETTLE_MS);
     while (rounds.length < ROUNDS) {
-      const [wakesBefore, beganMs, spent] = [wakeUps(), systemClock.monotonicMs(), startClock()];
-      await generate(connection, tokens);
-      const [run, wakes, tookMs] = [spent(), wakeUps() - wakesBefore, systemClock.monotonicMs() - beganMs];
+      const wakesBefore = wakeUps();
+      const { cpuUs: run, tookMs } = await generate(connection, tokens);
+      const wakes = wakeUps() - wakesBefore;
       rounds.push({ wakes, run, idle: await measureWaking(Math.round(tookMs / wakes), wakes) });
     }
   } finally {
@@ -167,13 +167,19 @@ async function startWorker(file: string) {
   return { connection, stop, wakeUps: () => wakeUps };
 }
 
-function generate(connection: RuntimeConnection, tokens: number): Promise<void> {
+/** One answer; what this process spent from its first piece to its end, which is the decode without the way there. */
+function generate(connection: RuntimeConnection, tokens: number): Promise<{ cpuUs: number; tookMs: number }> {
   const body = { messages: [{ role: 'user', content: 'go' }], stream: true, max_tokens: tokens };
   return new Promise((resolve, reject) => {
+    let spent: (() => number) | undefined;
+    let beganMs = 0;
     connection.exchange('/v1/chat/completions', JSON.stringify(body), {
-      head: () => undefined,
+      head: () => {
+        spent = startClock();
+        beganMs = systemClock.monotonicMs();
+      },
       chunk: () => true,
-      end: resolve,
+      end: () => resolve({ cpuUs: spent?.() ?? Number.NaN, tookMs: systemClock.monotonicMs() - beganMs }),
       failed: reject,
     });
   });
