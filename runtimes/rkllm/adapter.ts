@@ -28,6 +28,8 @@ export type RkllmDeps = {
   readonly profileOf?: (model: ModelId) => Profile;
   /** Time limits in place of the usual ones. */
   readonly rules?: DeadlineRules;
+  /** How far a worker's memory may grow in place of the usual bound, bytes. */
+  readonly growthBytesMax?: number;
 };
 
 // Runs, aborts and destroys wait in libuv's pool of four, which files and DNS need too.
@@ -64,7 +66,8 @@ export function createRkllmAdapter(deps: RkllmDeps): RuntimeAdapter {
         throw new GatewayError('start_failed', `the worker of ${model.id} has no message channel`);
       }
       const rates = () => ratesOf(deps.profileOf?.(model.id) ?? {});
-      return connectWorker(model, load, channel, { clock: deps.clock, npu, rules, rates });
+      const growth = deps.growthBytesMax === undefined ? {} : { growthBytesMax: deps.growthBytesMax };
+      return connectWorker(model, load, channel, { clock: deps.clock, npu, rules, rates, ...growth });
     },
     explainExit,
     loadDeadlineMs: (weightsBytes) => loadLimitMs(weightsBytes, rules),

@@ -5,9 +5,10 @@ import type { ChildChannel, Exchange, ReplySink, RuntimeConnection } from '../..
 import type { DeadlineRules, MeasuredRates } from './deadlines.ts';
 import { refuseExchange, startWorkerExchange } from './exchange.ts';
 import { startJsonExchange } from './json-exchange.ts';
-import type { NpuMutex } from './npu-mutex.ts';
+import type { NpuMutex, ReleaseMutex } from './npu-mutex.ts';
 import type { FromWorker, LoadMessage } from './protocol.ts';
 import { readWorkerRequest } from './read-request.ts';
+import { createWear } from './wear.ts';
 import { linkWorker, type WorkerLink } from './worker-link.ts';
 
 /** What a connection needs. */
@@ -17,6 +18,8 @@ export type ConnectionDeps = {
   readonly rules: DeadlineRules;
   /** What is known of the model's speed, for time limits. */
   readonly rates: () => MeasuredRates;
+  /** How far the worker's memory may grow, bytes; as in `wear.ts` where not given. */
+  readonly growthBytesMax?: number;
 };
 
 /** What an exchange shares with its connection. */
@@ -37,6 +40,7 @@ export function connectWorker(
   deps: ConnectionDeps,
 ): RuntimeConnection {
   const link = linkWorker(model.id, channel, deps.npu, deps.clock);
+  const wear = createWear(load.profile, deps.growthBytesMax);
   let hung = false;
   const parts: ConnectionParts = { ...deps, model, link, onHang: () => (hung = true) };
   const exchange = (path: string, body: Buffer | string, sink: ReplySink): Exchange => {
@@ -45,14 +49,21 @@ export function connectWorker(
       if (request.kind === 'chat' && request.format !== undefined) {
         return startJsonExchange(parts, request, request.format, sink);
       }
+      if (request.kind !== 'chat') wear.countRows();
       return startWorkerExchange(parts, request, sink);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       return refuseExchange(error, sink);
     }
   };
+  let release: ReleaseMutex | undefined;
   return {
-    ready: (signal) => loadModel(link, load, signal),
+    turn: async (signal) => {
+      release = await link.takeNpu(signal);
+    },
+    ready: async (signal) => loadModel(link, load, release ?? (await link.takeNpu(signal)), signal),
+    details: () => link.details(),
+    worn: wear.judge,
     canary: async (signal) => {
       if (hung) throw new GatewayError('runtime_failed', `the worker of ${model.id} hangs`);
       await generateOne(exchange, signal);
@@ -63,9 +74,13 @@ export function connectWorker(
   };
 }
 
-/** Has the worker load the model, alone on the NPU; once more with the file's own context where ours was too long. */
-async function loadModel(link: WorkerLink, load: LoadMessage, signal: AbortSignal): Promise<void> {
-  const release = await link.takeNpu(signal);
+/** Has the worker load the model, alone on the NPU, which is given back; once more with the file's own context where ours was too long. */
+async function loadModel(
+  link: WorkerLink,
+  load: LoadMessage,
+  release: ReleaseMutex,
+  signal: AbortSignal,
+): Promise<void> {
   // Not released when this fails: the NPU is free only when the process is gone, and the link sees to that.
   const first = await tryLoad(link, load, signal);
   if (first !== undefined) {

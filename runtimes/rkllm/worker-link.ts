@@ -7,6 +7,7 @@ import { parseLogLine } from './files/parse-log.ts';
 import { createFrameReader, MESSAGE_FRAME } from './frames.ts';
 import type { NpuMutex, ReleaseMutex } from './npu-mutex.ts';
 import type { FailedMessage, FromWorker, ToWorker } from './protocol.ts';
+import { detailsOfCache, detailsOfLine, type WorkerDetails } from './worker-details.ts';
 
 /** A message that belongs to a request. */
 export type ReplyMessage = Extract<FromWorker, { readonly id: number }>;
@@ -33,6 +34,8 @@ export interface WorkerLink {
   complaint(): Promise<LogProblem | undefined>;
   /** The worker's error with what the library said. */
   explain(message: FailedMessage): Promise<GatewayError>;
+  /** What its log and its answers have told of it so far; undefined before anything has. */
+  details(): WorkerDetails | undefined;
   /** Resolves when no request is under way in the worker. */
   idle(signal: AbortSignal): Promise<void>;
   close(): void;
@@ -51,7 +54,7 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
   /** Those who wait for the NPU on behalf of this worker. */
   const queued = new Set<AbortController>();
   let closedBy: GatewayError | undefined;
-  const { complaint, stop: stopListening } = listenForComplaints(channel, clock);
+  const { complaint, details, learn, stop: stopListening } = listenToLog(channel, clock);
 
   const forget = (id: number) => {
     listeners.delete(id);
@@ -68,6 +71,7 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
     }
     const listener = listeners.get(message.id);
     if (message.kind !== 'started') forget(message.id);
+    if (message.kind === 'finished') learn(detailsOfCache(message.promptCache));
     listener?.reply(message);
   };
   const readFrames = createFrameReader((request, payload) => {
@@ -114,6 +118,7 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
       return giveBack;
     },
     complaint,
+    details,
     explain: async (message) => explained(model, message, message.byLibrary ? await complaint() : undefined),
     idle: (signal) => (listeners.size === 0 ? Promise.resolve() : untilIdle(whenIdle, signal)),
     close: () => {
@@ -123,11 +128,17 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
   };
 }
 
-function listenForComplaints(channel: ChildChannel, clock: Clock) {
+function listenToLog(channel: ChildChannel, clock: Clock) {
   let problem: LogProblem | undefined;
+  let details: WorkerDetails | undefined;
+  const learn = (more: WorkerDetails) => {
+    if (Object.keys(more).length > 0) details = { ...details, ...more };
+  };
   const stop = channel.onLine((line) => {
     const fact = parseLogLine(line);
-    if (fact?.kind === 'problem' && fact.severity === 'error') problem = fact;
+    if (fact === undefined) return;
+    if (fact.kind === 'problem' && fact.severity === 'error') problem = fact;
+    learn(detailsOfLine(fact));
   });
   const complaint = async () => {
     await clock.sleep(LINE_DELAY_MS);
@@ -135,7 +146,7 @@ function listenForComplaints(channel: ChildChannel, clock: Clock) {
     problem = undefined;
     return said;
   };
-  return { stop, complaint };
+  return { stop, complaint, learn, details: () => details };
 }
 
 /** Waits for the NPU until the signal aborts or the worker ends, which aborts everything in `queued`. */

@@ -78,6 +78,11 @@ export interface ChildChannel {
 
 /** The way to one running child. */
 export interface RuntimeConnection {
+  /**
+   * Resolves when the child may load, where its kind loads only while the device does nothing else; asked once, before
+   * `ready`. Time spent here is no part of the load. Rejects with the signal's reason on abort.
+   */
+  turn?(signal: AbortSignal): Promise<void>;
   /** Resolves once the model is loaded. Rejects with the signal's reason on abort; a refused connection is "not yet". */
   ready(signal: AbortSignal): Promise<void>;
   /** Generates one token; rejects when the child answers but cannot generate. */
@@ -89,6 +94,10 @@ export interface RuntimeConnection {
   idle(signal: AbortSignal, othersRunning?: () => number): Promise<void>;
   /** Sends a request in the OpenAI language and passes the reply's bytes through, untouched. */
   exchange(path: string, body: Buffer | string, sink: ReplySink): Exchange;
+  /** What is known of the running child beyond its model's facts, for people; undefined before anything is. */
+  details?(): Readonly<Record<string, unknown>> | undefined;
+  /** Why the child should make way for a fresh one once nothing runs; undefined as long as it is well. */
+  worn?(rssBytes: number): string | undefined;
   /** Closes sockets. The process is the supervisor's. */
   close(): void;
 }

@@ -58,6 +58,7 @@ export function encodeModels(parts: HttpParts) {
       last_load_ms: view?.lastLoadMs ?? null,
       runtime_version: view?.runtimeVersion ?? null,
       facts: view?.facts ?? null,
+      details: view?.details ?? null,
     };
   });
 }

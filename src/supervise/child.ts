@@ -217,7 +217,7 @@ export class Child {
         'load_timeout',
         `${this.#name} was not ready after ${formatDurationMs(limitMs)}, the time a file of its size may take; its last line: ${this.#lastLine()}`,
       );
-    const cancelDeadline = this.#deps.clock.after(limitMs, () => abort.abort(late()));
+    let cancelDeadline: CancelTimer = () => undefined;
     const ended = incarnation.process.ended.then((status) => {
       const explained = spec.adapter.explainExit?.(this.#deps.log.lines().slice(-40));
       const reason = explained === undefined ? `its last line: ${this.#lastLine()}` : explained.reason;
@@ -231,6 +231,8 @@ export class Child {
       return error;
     });
     try {
+      await this.#waitForTurn(incarnation, abort.signal);
+      cancelDeadline = this.#deps.clock.after(limitMs, () => abort.abort(late()));
       await incarnation.connection.ready(abort.signal);
     } catch (error) {
       // Its end explains more than the refused connection it caused.
@@ -242,6 +244,15 @@ export class Child {
       cancelDeadline();
       this.#readyAbort = undefined;
     }
+  }
+
+  /** Waiting until the device is free is no part of the load: neither of its time limit nor of what it is said to take. */
+  async #waitForTurn({ connection }: Incarnation, signal: AbortSignal): Promise<void> {
+    if (connection.turn === undefined) return;
+    const { clock } = this.#deps;
+    const beganMs = clock.monotonicMs();
+    await connection.turn(signal);
+    if (this.#loadBeganMs !== undefined) this.#loadBeganMs += clock.monotonicMs() - beganMs;
   }
 
   #onExit(incarnation: Incarnation, reason: string, permanent: boolean): void {

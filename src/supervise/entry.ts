@@ -111,6 +111,7 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
     rssBytes: incarnation === undefined ? undefined : entry.rssBytes,
     restarts: child.restarts,
     lastLoadMs: child.lastLoadMs,
+    details: incarnation?.connection.details?.(),
   };
   return entry.view;
 }

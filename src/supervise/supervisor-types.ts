@@ -77,4 +77,6 @@ export type SupervisedModel = {
   readonly restarts: number;
   /** How long the last load took, ms. */
   readonly lastLoadMs: number | undefined;
+  /** What the running child tells of itself, such as versions from its log; in the words of its kind. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
 };

@@ -283,6 +283,7 @@ class ProcessSupervisor implements Supervisor {
       const { incarnation, state } = entry.child;
       if (incarnation !== undefined) {
         entry.rssBytes = await residentBytes(incarnation.process.pid);
+        this.#replaceWhenWorn(entry);
       } else if (state.kind === 'failed' || entry.inspection.availability.kind === 'unavailable') {
         // A file that was put there, or a program that was installed, needs no reload of the policy.
         await this.#inspectAgain(entry);
@@ -290,6 +291,12 @@ class ProcessSupervisor implements Supervisor {
       // Also for the rest: figures may have been measured since.
       this.#roster.refresh(entry);
     }
+  }
+
+  #replaceWhenWorn({ child, rssBytes }: Entry): void {
+    if ((child.state.kind !== 'ready' && child.state.kind !== 'busy') || rssBytes === undefined) return;
+    const why = child.incarnation?.connection.worn?.(rssBytes);
+    if (why !== undefined) child.drain(why, undefined).catch(() => undefined);
   }
 
   async #inspectAgain(entry: Entry): Promise<void> {

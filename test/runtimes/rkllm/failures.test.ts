@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DEADLINES } from '../../../runtimes/rkllm/deadlines.ts';
 import { createFrameReader } from '../../../runtimes/rkllm/frames.ts';
 import type { FromWorker, GenerateMessage, LoadMessage } from '../../../runtimes/rkllm/protocol.ts';
 import { buildSimulator } from '../../../runtimes/rkllm/simulator/build-simulator.ts';
 import { workerCommand } from '../../../runtimes/rkllm/worker-command.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { spawnChild } from '../../../src/supervise/spawn-child.ts';
+import { until } from '../../helpers/gateway.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 import { processRuns } from '../../supervise/engine-bed.ts';
 import { SHORT_LIMITS, startNpu, talk, VERSIONS, writeStandIn } from './npu-bed.ts';
@@ -210,6 +212,31 @@ describe('a worker and its gateway', () => {
     const order = npu.calls().map(({ call, prompt }) => (prompt === undefined ? call : 'run'));
     // The second init comes after the first run, although it was wanted while that run went on.
     expect(order.filter((call) => call === 'init' || call === 'run')).toEqual(['init', 'run', 'init', 'run']);
+  });
+
+  it('do not count the wait for the NPU as part of a load', async () => {
+    const limitMs = 61_234;
+    const delays: number[] = [];
+    const clock = {
+      ...systemClock,
+      after: (delayMs: number, callback: () => void) => {
+        delays.push(delayMs);
+        return systemClock.after(delayMs, callback);
+      },
+    };
+    const deadlines = () => delays.filter((delayMs) => delayMs === limitMs).length;
+    const deps = { rules: { ...DEADLINES, loadFloorMs: limitMs } };
+    const npu = await startNpu({ ids: ['one', 'two'], standIn: { repeat: 1000, decode_ms: 10 }, deps, clock });
+    const lease = await npu.acquire('one');
+    const running = talk(lease, { stream: true });
+    await running.began;
+    const other = npu.ask({ max_tokens: 1 }, 'two');
+    await until('the other process waits', () => npu.view('two')?.pid !== undefined);
+    expect(deadlines()).toBe(1);
+    running.exchange.abort();
+    await lease.release('aborted');
+    expect(await other).toMatchObject({ status: 200 });
+    expect(deadlines()).toBe(2);
   });
 
   it('do not keep the NPU for a worker that died while it waited for its turn', async () => {

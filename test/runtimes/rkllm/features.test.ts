@@ -1,7 +1,9 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../helpers/gateway.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+import { hurriedClock } from '../../supervise/engine-bed.ts';
 import { contentOf, startNpu, talk, VERSIONS } from './npu-bed.ts';
 
 const CAPABLE = { capabilities: { embeddings: true } } as const;
@@ -124,6 +126,47 @@ describe('an answer that must be JSON, from a model the policy trusts with it', 
       message: expect.stringContaining('no JSON that fits in 3 tries'),
     });
     expect(npu.calls('run').filter(({ prompt }) => prompt.includes('JSON'))).toHaveLength(3);
+  });
+});
+
+describe('a worker that embeds on runtime 1.2.3', () => {
+  it('makes way for a fresh one when it has grown beyond its bound, which is no crash', async () => {
+    const npu = await startNpu({
+      version: '1.2.3',
+      model: CAPABLE,
+      standIn: { leak_mib: 40 },
+      deps: { growthBytesMax: 60 * 2 ** 20 },
+      // Its memory is looked at every five seconds.
+      clock: hurriedClock(50),
+    });
+    const embed = () => npu.ask({ input: 'text' }, undefined, '/v1/embeddings');
+    await embed();
+    await until('it was looked at', () => npu.view()?.rssBytes !== undefined);
+    const pid = npu.view()?.pid;
+    for (let run = 0; run < 3; run += 1) await embed();
+    await until('it was replaced', () => npu.states().includes('draining>stopped'));
+    expect((await embed()).status).toBe(200);
+    expect(npu.view()?.pid).not.toBe(pid);
+    expect(npu.view()?.restarts).toBe(0);
+  });
+});
+
+describe('what a running model tells of itself', () => {
+  it('are the versions and limits of its log and how its prompt cache does', async () => {
+    const npu = await startNpu({ version: '1.2.3', model: { settings: { promptCacheBytes: 1_000_000 } } });
+    expect(npu.view()?.details).toBeUndefined();
+    const system = { role: 'system', content: 'You are a long-winded butler. '.repeat(20) };
+    for (const content of ['Tea?', 'Coffee?']) await npu.ask({ messages: [system, { role: 'user', content }] });
+    expect(npu.view()?.details).toMatchObject({
+      runtime: '1.2.3',
+      driver: '0.9.8',
+      platform: 'rk3588',
+      toolkit: '1.2.1',
+      max_context_limit: 4096,
+      npu_core_num: 3,
+      dtype: 'w8a8',
+      prompt_cache: { hits: 1, misses: 1, hit_rate: 0.5 },
+    });
   });
 });
 

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { createRkllmAdapter, type RkllmDeps } from '../../../runtimes/rkllm/adapter.ts';
 import { DEADLINES } from '../../../runtimes/rkllm/deadlines.ts';
 import { buildSimulator } from '../../../runtimes/rkllm/simulator/build-simulator.ts';
-import { systemClock } from '../../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../../src/core/clock.ts';
 import type { GatewayError } from '../../../src/core/errors.ts';
 import type { GatewayEvent } from '../../../src/core/events.ts';
 import { modelId, runtimeId } from '../../../src/core/ids.ts';
@@ -28,6 +28,8 @@ export type BedOptions = {
   readonly environment?: Readonly<Record<string, string>>;
   readonly model?: Partial<ModelPolicy>;
   readonly deps?: Partial<RkllmDeps>;
+  /** The supervisor's; the system's where not given. */
+  readonly clock?: Clock;
   /** Ids of the models; all alike. */
   readonly ids?: readonly string[];
 };
@@ -67,7 +69,7 @@ export async function startNpu(options: BedOptions = {}) {
   );
   const events: GatewayEvent[] = [];
   const supervisor = createSupervisor({
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     emit: (event) => events.push(event),
     adapters: new Map([['rkllm', createRkllmAdapter({ clock: systemClock, dataDir: folder, ...options.deps })]]),
     dataDir: folder,
@@ -83,9 +85,9 @@ export async function startNpu(options: BedOptions = {}) {
     events,
     acquire,
     /** Leases the model, asks, gives it back. */
-    ask: async (body: object, id?: string) => {
+    ask: async (body: object, id?: string, path?: string) => {
       const lease = await acquire(id);
-      const reply = await talk(lease, body).whole;
+      const reply = await talk(lease, body, path).whole;
       await lease.release(reply.error === undefined ? 'ok' : 'failed');
       return reply;
     },
