@@ -12,7 +12,7 @@ const STEP = 5000;
 
 /**
  * Sends a fresh gateway requests in steps of 5,000, half whole replies and half streams, from 16 clients, and reads
- * its resident memory after each step. `quick` stops at 10,000; else it goes on to 30,000, where growth would show.
+ * its resident memory after each step. `quick` stops at 10,000; else it goes on to 60,000, where growth would show.
  */
 export async function measureMemory(bench: Bench, quick: boolean): Promise<MemoryFigures> {
   const { child, target } = await startGatewayTarget(bench, 'memory');
@@ -20,7 +20,7 @@ export async function measureMemory(bench: Bench, quick: boolean): Promise<Memor
   const files = bodies.map((_, index) => join(bench.folder, `memory-${index}.json`));
   await Promise.all(files.map((file, index) => writeFile(file, bodies[index] ?? '')));
   const points: { requests: number; residentMb: number }[] = [];
-  for (let requests = STEP; requests <= (quick ? 2 : 6) * STEP; requests += STEP) {
+  for (let requests = STEP; requests <= (quick ? 2 : 12) * STEP; requests += STEP) {
     for (const bodyFile of files) {
       await runLoad(bench, target, { connections: 16, requests: STEP / 2, warmup: 0, bodyFile });
     }

@@ -36,7 +36,10 @@ export const LIMITS = {
   decideP99UsMax: 200,
   startMsMax: 500,
   residentMbMax: 130,
-  /** "Flat": between the 10,000th request and the last, at most this share is added. Ours: the design names no figure. */
+  /**
+   * "Flat": between the 30,000th request and the 60,000th at most this share is added. By then V8 has compiled what it
+   * compiles and sized its heap; what grows on is a leak. Figure and points are ours: the design names none.
+   */
   growthShareMax: 0.05,
   loadRatioMax: 1.05,
   loadSlackMs: 50,
@@ -153,14 +156,15 @@ function startRow(startMs: readonly number[]): Row {
 function memoryRow({ points }: MemoryFigures): Row {
   const at = (requests: number) => points.find((point) => point.requests === requests)?.residentMb;
   const reference = at(10_000);
+  const settled = at(30_000) ?? reference;
   const last = points.at(-1)?.residentMb;
-  const growth = reference === undefined || last === undefined ? undefined : (last - reference) / reference;
+  const growth = settled === undefined || last === undefined ? undefined : (last - settled) / settled;
   return {
     what: 'gateway RSS after 10,000 requests',
     unit: 'MB',
     figures: present({ gateway: reference }),
     compared: Object.fromEntries(points.map(({ requests, residentMb }) => [`mbAt${requests}`, residentMb])),
-    target: `<= ${LIMITS.residentMbMax} MB, then flat within ${LIMITS.growthShareMax * 100} %`,
+    target: `<= ${LIMITS.residentMbMax} MB, flat from 30,000 on within ${LIMITS.growthShareMax * 100} %`,
     verdict: verdict([reference, atMost(LIMITS.residentMbMax)], [growth, atMost(LIMITS.growthShareMax)]),
   };
 }

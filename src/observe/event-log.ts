@@ -1,5 +1,5 @@
-import pino from 'pino';
-import { systemClock } from '../core/clock.ts';
+import sonicBoom from 'sonic-boom';
+import { type CancelTimer, systemClock } from '../core/clock.ts';
 import type { GatewayEvent, RequestRecord } from '../core/events.ts';
 import { formatDurationMs } from '../core/format.ts';
 
@@ -37,7 +37,8 @@ export async function openEventLog({ format, level }: LogOptions): Promise<Event
 type Writer = { readonly writeLine: (line: Line, kind: GatewayEvent['kind']) => void; readonly flush: () => void };
 
 async function openText(): Promise<Writer> {
-  const pretty = (await import('pino-pretty')).default({
+  const [{ default: pino }, { default: prettify }] = await Promise.all([import('pino'), import('pino-pretty')]);
+  const pretty = prettify({
     destination: 2,
     sync: true,
     ignore: 'pid,hostname',
@@ -48,17 +49,33 @@ async function openText(): Promise<Writer> {
   return { writeLine: ({ level, message }) => log[level](message), flush: () => undefined };
 }
 
-// Lines of pino's form, written twice a second or by 15 KiB (16 KiB is the most it writes at once), because a write per
-// request costs more than the request's line. Encoded here: pino's own encoder makes a line out of some sixty strings,
-// which was a sixth of all the memory a request took.
+/** Lines that are written together, because a write per request costs more than the request's line. */
+const LINES_PER_WRITE = 64;
+const WRITE_EVERY_MS = 500;
+
+// Lines of pino's form through pino's own writer, without pino: its encoder makes a line out of some sixty strings, which
+// was a sixth of all the memory a request took, and its library a tenth of what a gateway at rest takes.
 function openJson(): Writer {
-  const stream = pino.destination({ dest: 2, sync: false, minLength: 15_360, periodicFlush: 500 });
+  const stream = new sonicBoom.SonicBoom({ fd: 2, sync: false });
+  let lines: string[] = [];
+  let cancelTimer: CancelTimer | undefined;
+  const writeOut = () => {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    if (lines.length > 0) stream.write(lines.join(''));
+    lines = [];
+  };
   return {
     writeLine: ({ level, message, fields }, event) => {
       const line = { level: LEVELS[level], time: systemClock.nowMs(), event, ...fields, msg: message };
-      stream.write(`${JSON.stringify(line)}\n`);
+      lines.push(`${JSON.stringify(line)}\n`);
+      if (lines.length >= LINES_PER_WRITE) writeOut();
+      else cancelTimer ??= systemClock.after(WRITE_EVERY_MS, writeOut);
     },
-    flush: () => stream.flushSync(),
+    flush: () => {
+      writeOut();
+      stream.flushSync();
+    },
   };
 }
 
