@@ -4,7 +4,6 @@ import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
 import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
 import type { Clock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
-import type { RequestRecord } from './core/events.ts';
 import type { ModelId } from './core/ids.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { ModelPolicy, Policy } from './core/policy.ts';
@@ -18,6 +17,7 @@ import { type ListeningServer, listen } from './http/server.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { createClientLimits } from './serve/client-limits.ts';
 import type { ServeParts } from './serve/job.ts';
+import { observeRun } from './serve/observe-run.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
@@ -333,20 +333,4 @@ class RunningGateway implements Gateway {
       },
     };
   }
-}
-
-function observeRun(profiles: Profiles, model: ModelPolicy, record: RequestRecord): void {
-  const { actual, outcome } = record;
-  profiles.observe(model, {
-    promptTokens: actual.promptTokens,
-    cachedTokens: actual.cachedTokens,
-    outputTokens: actual.outputTokens,
-    prefillMs: actual.prefillMs,
-    decodeMs: actual.decodeMs,
-    loadMs: actual.loadMs === 0 ? undefined : actual.loadMs,
-    promptChars: record.hasMedia ? undefined : record.promptChars,
-    messageCount: record.messageCount,
-  });
-  const endedByItself = outcome.kind === 'ok' && outcome.finishReason === 'stop';
-  if (endedByItself && actual.outputTokens !== undefined) profiles.finished(record.class, actual.outputTokens);
 }
