@@ -126,7 +126,8 @@ const DEFAULT_RATIO_BASIS = `${CHARS_PER_TOKEN} chars per token, default`;
 function queueWaitMs({ model, view, queue }: PredictionSubject, nowMs: number): number {
   if (queue === undefined) return view.slotWaitMs;
   // Nobody waits and fewer run on the whole device than this child alone takes: there is nothing to add up.
-  if (queue.lane.waiting.length === 0 && queue.lane.running.length < view.parallel) return Math.max(view.slotWaitMs, queue.waitMs);
+  if (queue.lane.waiting.length === 0 && queue.lane.running.length < view.parallel)
+    return Math.max(view.slotWaitMs, queue.waitMs);
   const slotsMs = modelWaitMs(queue.lane, { ...queue.newcomer, model: model.id }, Math.max(1, view.parallel), nowMs);
   return Math.max(view.slotWaitMs, queue.waitMs, slotsMs);
 }
