@@ -252,7 +252,8 @@ export async function startTestGateway(
 
 type Status = { requests_active: number; lanes: { running: unknown[]; waiting: unknown[] }[] };
 
-const isIdle = (status: Status): boolean =>
+/** True where a `/router/status` tells of no request, running or waiting. */
+export const isIdle = (status: Status): boolean =>
   status.requests_active === 0 &&
   status.lanes.every(({ running, waiting }) => running.length === 0 && waiting.length === 0);
 
