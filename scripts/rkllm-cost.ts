@@ -5,7 +5,7 @@
  * the machine's (in a virtual machine many times the work itself); the difference is ours. Rounds of both alternate and
  * the median of each counts, because the machine has other work.
  *
- *   npx tsx scripts/rkllm-cost.ts [--json]
+ *   npx tsx scripts/rkllm-cost.ts [--json]       exit code 1 where ours is above the limit
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,6 +29,8 @@ const RUNS = [
   { gapMs: 30, tokens: 150 },
 ] as const;
 const ROUNDS = 3;
+/** What a token may cost the gateway beside being woken, µs. */
+const LIMIT_US = 15;
 
 type Cost = {
   readonly gapMs: number;
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
     for (const run of RUNS) costs.push(await measure(folder, run));
     if (process.argv.includes('--json')) console.log(JSON.stringify({ costs }));
     else for (const cost of costs) console.log(describeCost(cost));
+    if (costs.some(({ oursUs }) => oursUs > LIMIT_US)) process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -57,7 +60,7 @@ async function main(): Promise<void> {
 
 function describeCost({ gapMs, tokens, wakeUps, perTokenUs, wakingUs, oursUs }: Cost): string {
   const [all, waking, ours] = [perTokenUs, wakingUs, oursUs].map((us) => us.toFixed(1));
-  return `${tokens} tokens ${gapMs} ms apart in ${wakeUps} pieces: ${all} µs CPU per token, being woken ${waking}, ours ${ours}`;
+  return `${tokens} tokens ${gapMs} ms apart in ${wakeUps} pieces: ${all} µs CPU per token, being woken ${waking}, ours ${ours} (${oursUs <= LIMIT_US ? 'within' : 'ABOVE'} ${LIMIT_US})`;
 }
 
 async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number]): Promise<Cost> {

@@ -171,30 +171,50 @@ const GENERATE: GenerateMessage = {
   reply: { id: 'chatcmpl-1', createdSec: 0, model: 'npu', stream: true, includeUsage: false },
 };
 
+/** A worker without anything around it. */
+async function startWorker(standIn: Record<string, number>, environment: Record<string, string> = {}) {
+  const modelFile = writeStandIn(join(temporaryFolder(), 'm.rkllm'), standIn);
+  const [command, ...args] = workerCommand();
+  const plan = { command, args, environment: { ...env(), ...environment }, ipc: true, byteStream: true };
+  const child = await spawnChild({ ...plan, onLine: () => undefined }, systemClock);
+  const load = async () => {
+    const loaded = new Promise((resolve) => child.channel?.onMessage(resolve));
+    child.channel?.send({ ...LOAD, library: await buildSimulator('1.3.0'), modelFile });
+    expect(((await loaded) as FromWorker).kind).toBe('loaded');
+  };
+  return { ...child, load };
+}
+
 describe('a worker and its gateway', () => {
-  it('ends in order when the gateway dies without a word, even in the middle of an answer', async () => {
-    const folder = temporaryFolder();
-    const trace = join(folder, 'trace.jsonl');
-    const file = writeStandIn(join(folder, 'm.rkllm'), LONG_ANSWER);
-    const [command, ...args] = workerCommand();
-    const child = await spawnChild(
-      {
-        command,
-        args,
-        environment: { ...env(), RKLLM_SIM_TRACE: trace },
-        onLine: () => undefined,
-        ipc: true,
-        byteStream: true,
-      },
-      systemClock,
+  it('send a conversation across once, and nothing of it with the tokens', async () => {
+    const child = await startWorker({ repeat: 20, decode_ms: 2 });
+    await child.load();
+    const question = 'a long story. '.repeat(200);
+    const tokens = 50;
+    let replied = '';
+    const finished = new Promise((resolve) =>
+      child.channel?.onBytes((bytes) => {
+        replied += bytes.toString('latin1');
+        if (replied.includes('"kind":"finished"')) resolve(undefined);
+      }),
     );
-    child.channel?.onMessage((message) => {
-      if ((message as FromWorker).kind === 'loaded') child.channel?.send(GENERATE);
-    });
+    child.channel?.send({ ...GENERATE, messages: [{ role: 'user', content: question }], maxTokens: tokens });
+    await finished;
+    expect(replied).not.toContain('long story');
+    // An event of one token is some 180 bytes; a conversation with each would be fifteen times that.
+    expect(replied.length / tokens).toBeLessThan(300);
+    child.signal('SIGTERM');
+    await child.ended;
+  });
+
+  it('ends in order when the gateway dies without a word, even in the middle of an answer', async () => {
+    const trace = join(temporaryFolder(), 'trace.jsonl');
+    const child = await startWorker(LONG_ANSWER, { RKLLM_SIM_TRACE: trace });
     const answered = new Promise((resolve) =>
       child.channel?.onBytes(createFrameReader((request) => request === GENERATE.id && resolve(undefined))),
     );
-    child.channel?.send({ ...LOAD, library: await buildSimulator('1.3.0'), modelFile: file });
+    await child.load();
+    child.channel?.send(GENERATE);
     await answered;
     child.channel?.close();
     expect(await child.ended).toEqual({ code: 0, signal: undefined });
