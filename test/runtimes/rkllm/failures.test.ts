@@ -186,6 +186,16 @@ async function startWorker(standIn: Record<string, number>, environment: Record<
 }
 
 describe('a worker and its gateway', () => {
+  it('take a second load of the loaded model for no work', async () => {
+    const trace = join(temporaryFolder(), 'trace.jsonl');
+    const child = await startWorker({}, { RKLLM_SIM_TRACE: trace });
+    await child.load();
+    await child.load();
+    expect(readFileSync(trace, 'utf8').match(/"call":"init"/g)).toHaveLength(1);
+    child.signal('SIGTERM');
+    await child.ended;
+  });
+
   it('send a conversation across once, and nothing of it with the tokens', async () => {
     const child = await startWorker({ repeat: 20, decode_ms: 2 });
     await child.load();
