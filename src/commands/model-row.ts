@@ -10,7 +10,7 @@ export const MODEL_HEADER = ['model', 'device', 'quality', 'state', 'memory', 'p
 export function modelRow(model: EncodedModel): readonly string[] {
   const { availability, state } = model;
   const usable = availability.kind === 'available';
-  const trouble = 'reason' in state ? state.reason : '';
+  const trouble = state.reason ?? '';
   return [
     model.id,
     model.device ?? '',

@@ -10,7 +10,6 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'model_not_found'
   | 'payload_too_large'
-  | 'unsupported_media_type'
   | 'context_length_exceeded'
   | 'unsupported_feature'
   // cannot serve now

@@ -7,7 +7,6 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   method_not_allowed: 405,
   model_not_found: 404,
   payload_too_large: 413,
-  unsupported_media_type: 415,
   context_length_exceeded: 400,
   unsupported_feature: 400,
   queue_full: 429,

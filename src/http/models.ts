@@ -5,6 +5,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { Bindings } from './app.ts';
 import type { HttpParts } from './parts.ts';
+import { snakeCase } from './snake-case.ts';
 
 /** `GET /v1/models` and `GET /v1/models/{id}` in OpenAI's shape, with what we know beside it. */
 export function addModelRoutes(app: Hono<Bindings>, parts: HttpParts): void {
@@ -45,6 +46,6 @@ function encodeModel(model: ModelPolicy, parts: HttpParts) {
     reason: view?.availability.kind === 'unavailable' ? view.availability.reason : undefined,
     state: view?.residency.kind,
     context_length: view?.facts?.contextTokens ?? model.settings.context,
-    capabilities: view?.facts?.capabilities,
+    capabilities: snakeCase(view?.facts?.capabilities),
   };
 }

@@ -1,5 +1,6 @@
 import type { LaneEntry } from '../core/snapshot.ts';
 import type { HttpParts } from './parts.ts';
+import { snakeCase } from './snake-case.ts';
 
 /** `GET /router/status`: one look at everything that runs. */
 export function encodeStatus(parts: HttpParts) {
@@ -45,9 +46,9 @@ export function encodeModels(parts: HttpParts) {
       file: model.file,
       classes: model.classes ?? null,
       quality: model.quality,
-      keep: model.keep,
+      keep: snakeCase(model.keep),
       availability: view?.availability ?? { kind: 'unavailable', reason: 'not looked at yet', remedy: 'wait a moment' },
-      state: view?.residency ?? { kind: 'stopped' },
+      state: snakeCase(view?.residency ?? { kind: 'stopped' }) as { readonly kind: string; readonly reason?: string },
       running: view?.running ?? 0,
       parallel: view?.parallel ?? 1,
       pid: view?.pid ?? null,
@@ -57,13 +58,14 @@ export function encodeModels(parts: HttpParts) {
       memory_basis: view?.memoryBasis ?? null,
       last_load_ms: view?.lastLoadMs ?? null,
       runtime_version: view?.runtimeVersion ?? null,
-      facts: view?.facts ?? null,
-      details: view?.details ?? null,
+      facts: snakeCase(view?.facts ?? null),
+      details: snakeCase(view?.details ?? null),
     };
   });
 }
 
 /** `GET /router/profiles`: every figure that drives routing, each with its provenance. */
 export function encodeProfiles(parts: HttpParts) {
-  return Object.fromEntries([...parts.policy().models.keys()].map((model) => [model, parts.profileOf(model)]));
+  const models = [...parts.policy().models.keys()];
+  return Object.fromEntries(models.map((model) => [model, snakeCase(parts.profileOf(model))]));
 }

@@ -92,12 +92,12 @@ describe('an NPU model behind the gateway', () => {
   it("feeds its profile with the runtime's own figures, and tells what its log says", async () => {
     await client.chat.completions.create({ model: 'thinker', messages });
     const { thinker } = (await gateway.json('/router/profiles')).profiles;
-    for (const rate of [thinker.prefillTokensPerSec, thinker.decodeTokensPerSec]) {
+    for (const rate of [thinker.prefill_tokens_per_sec, thinker.decode_tokens_per_sec]) {
       expect(rate).toMatchObject({ value: expect.any(Number), provenance: 'observed' });
     }
     // A token a millisecond, as the library tells it; our own clock would say less.
-    expect(thinker.decodeTokensPerSec.value).toBeLessThanOrEqual(1000);
-    expect(thinker.decodeTokensPerSec.value).toBeGreaterThan(300);
+    expect(thinker.decode_tokens_per_sec.value).toBeLessThanOrEqual(1000);
+    expect(thinker.decode_tokens_per_sec.value).toBeGreaterThan(300);
     const { models } = await gateway.json('/router/models');
     const row = models.find(({ id }: { id: string }) => id === 'thinker');
     expect(row.details).toMatchObject({ runtime: '1.2.3', driver: '0.9.8', max_context_limit: 512, dtype: 'w8a8' });

@@ -132,9 +132,9 @@ describe.each(KINDS)('runtime kind $name', ({ policy, runtimeVersion, contextTok
     expect(model).toMatchObject({
       state: { kind: 'ready' },
       availability: { kind: 'available' },
-      facts: { contextTokens, capabilities: { streaming: true } },
+      facts: { context_tokens: contextTokens, capabilities: { streaming: true } },
     });
-    expect(model.facts.weightsBytes).toBeGreaterThan(0);
+    expect(model.facts.weights_bytes).toBeGreaterThan(0);
     expect(model.runtime_version).toMatch(runtimeVersion);
     expect(model.last_load_ms).toBeGreaterThan(0);
   });

@@ -38,7 +38,6 @@ const ENVELOPES: Readonly<Record<ErrorCode, Envelope>> = {
   method_not_allowed: badRequest('method_not_allowed'),
   model_not_found: badRequest('model_not_found'),
   payload_too_large: badRequest('payload_too_large'),
-  unsupported_media_type: badRequest('unsupported_media_type'),
   context_length_exceeded: badRequest('context_length_exceeded'),
   unsupported_feature: badRequest('unsupported_feature'),
   queue_full: overloaded('queue_full'),
