@@ -66,12 +66,17 @@ function matchTexts(condition: RuleCondition, { facts }: RuleSubject, evidence: 
 function matchHeader(condition: RuleCondition, { facts }: RuleSubject, evidence: string[]): boolean {
   const wanted = condition.header;
   if (wanted === undefined) return true;
+  if (!headerHolds(wanted, facts)) return false;
+  evidence.push(`header ${wanted.name} ${wanted.equals === undefined ? 'fits' : `is ${wanted.equals}`}`);
+  return true;
+}
+
+/** True when the request carries the header and its value is as wanted. */
+export function headerHolds(wanted: NonNullable<RuleCondition['header']>, facts: RequestFacts): boolean {
   const value = facts.header(wanted.name.toLowerCase());
   if (value === undefined) return false;
   if (wanted.equals !== undefined && value !== wanted.equals) return false;
-  if (wanted.matches !== undefined && !testBounded(wanted.matches, value)) return false;
-  evidence.push(`header ${wanted.name} ${wanted.equals === undefined ? 'fits' : `is ${wanted.equals}`}`);
-  return true;
+  return wanted.matches === undefined || testBounded(wanted.matches, value);
 }
 
 function matchFacts(condition: RuleCondition, subject: RuleSubject, evidence: string[]): boolean {
@@ -97,7 +102,10 @@ function equals<Value>(
   return true;
 }
 
-// Patterns come from the policy's parser, without the g and y flags, so that a test leaves no state behind.
-function testBounded(pattern: RegExp, text: string): boolean {
+/**
+ * Puts an operator's expression to the first 4,000 UTF-16 units of a text. Patterns come from the policy's parser,
+ * without the g and y flags, so that a test leaves no state behind.
+ */
+export function testBounded(pattern: RegExp, text: string): boolean {
   return pattern.test(text.length > REGEX_INPUT_CHARS_MAX ? text.slice(0, REGEX_INPUT_CHARS_MAX) : text);
 }

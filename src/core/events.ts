@@ -1,6 +1,7 @@
 import type { ModelClass } from './classes.ts';
 import type { Candidate, Prediction, Reason } from './decision.ts';
 import type { ErrorCode } from './errors.ts';
+import type { RequestFeatures } from './features.ts';
 import type { ModelId, RequestId } from './ids.ts';
 
 /** What one request did, for the log, SQLite and `/router/decisions`. Never holds prompt text. */
@@ -19,6 +20,8 @@ export type RequestRecord = {
   readonly messageCount: number;
   /** True when the prompt held images or audio, whose tokens no count of characters tells. */
   readonly hasMedia: boolean;
+  /** What `policy diff` needs to try another policy on it; undefined where recording is off. */
+  readonly features?: RequestFeatures | undefined;
   readonly predicted: Prediction | undefined;
   readonly candidates: readonly Candidate[];
   readonly actual: Actual;

@@ -37,6 +37,8 @@ export type GatewayPolicy = {
   readonly drainMs: number;
   /** Most requests waiting per lane and class; one more is refused. */
   readonly queueDepthMax: number;
+  /** Keep what a request asked for (never its texts), so that `policy diff` can try another policy on it. */
+  readonly recordFeatures: boolean;
 };
 
 export type MachinePolicy = {

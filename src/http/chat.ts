@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classify } from '../classify/classify.ts';
+import { recordFeatures } from '../classify/record-features.ts';
 import type { Decision, Workload } from '../core/decision.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
+import type { RequestFeatures } from '../core/features.ts';
 import { type RequestId, requestId } from '../core/ids.ts';
 import type { ClientPolicy } from '../core/policy.ts';
 import { type DecodedChat, decodeChat } from '../dialects/openai/decode-chat.ts';
@@ -56,9 +58,10 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
   const workload = toWorkload(parts, decoded, client);
+  const features = parts.policy().gateway.recordFeatures ? recordFeatures(decoded.facts, parts.policy()) : undefined;
   const decision = decide(workload, parts.snapshot(), parts.policy());
   if (decision.kind === 'refused') {
-    recordRefusal(parts, { arrival, client, workload, decision });
+    recordRefusal(parts, { arrival, client, workload, features, decision });
     throw refusalError(decision);
   }
   const leave = parts.limits.enter(client);
@@ -88,6 +91,7 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
       ...arrival,
       client: client?.name ?? 'anonymous',
       workload,
+      features,
       decision,
       path: '/v1/chat/completions',
       bodyFor: (model) => rewriteChat(decoded, model, workload.outputTokensMax),
@@ -126,7 +130,13 @@ function refusalError({ refusal }: Refused): GatewayError {
 
 function recordRefusal(
   parts: HttpParts,
-  seen: { arrival: Arrival; client: ClientPolicy | undefined; workload: Workload; decision: Refused },
+  seen: {
+    arrival: Arrival;
+    client: ClientPolicy | undefined;
+    workload: Workload;
+    features: RequestFeatures | undefined;
+    decision: Refused;
+  },
 ): void {
   const { workload, decision, arrival } = seen;
   const { code, message } = decision.refusal;
@@ -146,6 +156,7 @@ function recordRefusal(
       promptChars: workload.promptChars,
       messageCount: workload.messageCount,
       hasMedia: workload.needs.vision === true || workload.needs.audio === true,
+      features: seen.features,
       predicted: undefined,
       candidates: decision.candidates,
       actual: {},

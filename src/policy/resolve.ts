@@ -85,6 +85,7 @@ function gatewayOf(gateway: ParsedPolicy['gateway']): Policy['gateway'] {
     statusHoldMs: gateway.status_hold,
     drainMs: gateway.drain,
     queueDepthMax: gateway.queue_depth,
+    recordFeatures: gateway.record === 'features',
   };
 }
 

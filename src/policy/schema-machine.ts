@@ -28,6 +28,10 @@ export const gatewaySchema = closedMap({
     .max(100_000)
     .default(64)
     .describe('Most requests waiting per lane and class; one more is refused with 429.'),
+  record: z
+    .enum(['features', 'off'])
+    .default('features')
+    .describe('What is kept of each request for "policy diff": lengths, counts and flags, never its text; or nothing.'),
 }).prefault({});
 
 const readySchema = z.union(

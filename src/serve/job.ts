@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Decision, Workload } from '../core/decision.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { EmitEvent, RequestRecord } from '../core/events.ts';
+import type { RequestFeatures } from '../core/features.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
@@ -26,6 +27,8 @@ export type ServeJob = {
   readonly receivedMs: number;
   readonly receivedAtMs: number;
   readonly workload: Workload;
+  /** Kept with the record; undefined where recording is off. */
+  readonly features: RequestFeatures | undefined;
   readonly decision: Extract<Decision, { kind: 'chosen' }>;
   /** Path at the engine. */
   readonly path: string;

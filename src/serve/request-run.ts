@@ -318,6 +318,7 @@ class Run implements RequestRun, ReplySink {
       promptChars: workload.promptChars,
       messageCount: workload.messageCount,
       hasMedia: workload.needs.vision === true || workload.needs.audio === true,
+      features: this.#job.features,
       predicted: this.#predicted(),
       candidates: decision.candidates,
       actual,

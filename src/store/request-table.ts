@@ -66,7 +66,7 @@ export function openRequestTable(database: Database, clock: Clock) {
     trim: (record: RequestRecord): RequestRecord =>
       takesDecision(record.receivedAtMs)
         ? record
-        : { ...record, candidates: [], reasons: [], reason: '', predicted: undefined },
+        : { ...record, candidates: [], reasons: [], reason: '', predicted: undefined, features: undefined },
     insert: (record: RequestRecord): void => {
       const { lastInsertRowid } = insertRequest.run(...encodeRequest(record));
       if (record.candidates.length > 0) insertDecision.run(lastInsertRowid, encodeCandidates(record));

@@ -55,6 +55,7 @@ export function smallPolicy(given: {
       statusHoldMs: 240_000,
       drainMs: 30_000,
       queueDepthMax: 64,
+      recordFeatures: true,
     },
     machine: { memoryBytes: undefined, reserveBytes: 0, environment: {}, nodeHeapBytes: undefined, beforeStart: [] },
     devices: new Map([

@@ -85,6 +85,7 @@ function play(given: { readonly acquire?: (model: ModelId) => Promise<Lease> | u
     receivedAtMs: clock.nowMs(),
     workload: asked,
     decision,
+    features: undefined,
     path: '/v1/chat/completions',
     bodyFor: (model) => model,
   };
