@@ -58,6 +58,7 @@ export function classify(facts: RequestFacts, policy: Policy, client: ClientPoli
       pinnedModel: pinned,
       promptChars: facts.promptChars,
       messageCount: facts.messageCount,
+      prefix: facts.prefix,
       promptTokensExact: undefined,
       outputTokensMax: outputBound(facts, client, reasons),
       needs,

@@ -1,6 +1,7 @@
 import type { ModelClass, Task } from './classes.ts';
 import type { ModelId } from './ids.ts';
 import type { Capabilities } from './policy.ts';
+import type { PrefixMarks } from './prefix-marks.ts';
 import type { Provenance } from './profile.ts';
 
 /** A step of the reasoning, for people: `rule` names what decided, `detail` the value it saw. */
@@ -16,6 +17,8 @@ export type Workload = {
   /** UTF-16 units of all message text; tokens are this over a model's `charsPerToken`. */
   readonly promptChars: number;
   readonly messageCount: number;
+  /** Fingerprints of the prompt's beginnings, for what a model's cache may hold of it. */
+  readonly prefix?: PrefixMarks | undefined;
   /** Tokens the client says exist already (an exact count), when it was asked for. */
   readonly promptTokensExact: number | undefined;
   /** The client's bound on output, after the client policy's cap. */

@@ -1,3 +1,5 @@
+import type { PrefixMarks } from './prefix-marks.ts';
+
 /**
  * What a dialect's decoder finds out about a request, in no dialect's words. The classifier and the decision read
  * only this; the body itself travels beside it untouched, so that no field is lost on the way to the engine.
@@ -15,6 +17,8 @@ export type RequestFacts = {
   /** UTF-16 units of all text the engine will read, tool definitions included. */
   readonly promptChars: number;
   readonly messageCount: number;
+  /** Fingerprints of the prompt's beginnings; absent where a dialect makes none. */
+  readonly prefix?: PrefixMarks | undefined;
   readonly imageCount: number;
   readonly audioCount: number;
   readonly toolCount: number;

@@ -1,5 +1,6 @@
 import type { ModelClass } from './classes.ts';
 import type { ModelId } from './ids.ts';
+import type { PrefixMarks } from './prefix-marks.ts';
 import type { ModelFacts, Profile } from './profile.ts';
 
 /** What `decide` sees of the machine at one moment. May be stale: the supervisor checks again before it acts. */
@@ -31,7 +32,18 @@ export type ModelView = {
   /** Bytes it needs, measured or by formula, with a word on which. */
   readonly memoryBytes: number;
   readonly memoryBasis: string;
+  /** What the child's caches hold; absent where nothing is known of them or they are empty. */
+  readonly prefixCache?: PrefixCacheView | undefined;
 };
+
+/** What is known of the prompts whose keys and values a child still holds. */
+export interface PrefixCacheView {
+  /**
+   * Share of a prompt, 0..1, that the child need not read again: where its marks agree with what the cache holds, times
+   * how far this model has been found to keep such promises. Cheap, without side effects.
+   */
+  cachedShare(prefix: PrefixMarks): number;
+}
 
 /** Whether a model could be started at all. */
 export type Availability =

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../core/errors.ts';
+import { createPrefixMarker, type PrefixMarker } from '../../core/prefix-marks.ts';
 import type { RequestFacts } from '../../core/request.ts';
 import { checkChatFields } from './chat-fields.ts';
 import { readJsonObject } from './read-json.ts';
@@ -20,18 +21,20 @@ export type DecodedChat = {
 export function decodeChat(bytes: Buffer, header: (name: string) => string | undefined): DecodedChat {
   const body = readJsonObject(bytes);
   checkChatFields(body);
-  const messages = readMessages(body['messages']);
+  const tools = body['tools'];
+  const toolsText = tools === undefined || tools === null ? '' : JSON.stringify(tools);
+  const messages = readMessages(body['messages'], toolsText);
   const format = readResponseFormat(body);
   const maxTokens = body['max_completion_tokens'] ?? body['max_tokens'] ?? body['n_predict'];
-  const tools = body['tools'];
   const facts: RequestFacts = {
     model: (body['model'] as string | null | undefined) ?? 'auto',
     classHint: readClassHint(body, header),
     stream: body['stream'] === true,
     systemText: messages.systemText,
     lastUserText: messages.lastUserText,
-    promptChars: messages.chars + (tools === undefined || tools === null ? 0 : JSON.stringify(tools).length),
+    promptChars: messages.chars + toolsText.length,
     messageCount: messages.count,
+    prefix: messages.marker.marks(),
     imageCount: messages.images,
     audioCount: messages.audios,
     toolCount: Array.isArray(tools) ? tools.length : 0,
@@ -57,11 +60,12 @@ type Messages = {
   systemText: string;
   lastUserText: string;
   lastRole: string;
+  readonly marker: PrefixMarker;
 };
 
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
 
-function readMessages(value: unknown): Messages {
+function readMessages(value: unknown, toolsText: string): Messages {
   if (value === undefined)
     throw invalid('you must provide a messages parameter: an array of {role, content}', 'messages');
   if (!Array.isArray(value)) throw invalid(`messages must be an array, not ${typeName(value)}`, 'messages');
@@ -74,7 +78,10 @@ function readMessages(value: unknown): Messages {
     systemText: '',
     lastUserText: '',
     lastRole: '',
+    marker: createPrefixMarker(),
   };
+  // Templates write the tools before or into the first message, wherever they stand in the body.
+  if (toolsText !== '') markMessage(seen.marker, 'tools', toolsText);
   for (let index = 0; index < value.length; index += 1) readMessage(value[index], index, seen);
   return seen;
 }
@@ -86,14 +93,19 @@ function readMessage(message: unknown, index: number, seen: Messages): void {
   if (typeof role !== 'string' || !ROLES.has(role)) {
     throw invalid(`${at}.role must be one of ${[...ROLES].join(', ')}, not ${quote(role)}`, `${at}.role`);
   }
+  seen.marker.begin(role);
   const text = readContent(message, role, at, seen);
+  seen.marker.text(text);
   seen.chars += text.length;
   const calls = message['tool_calls'];
   if (calls !== undefined && calls !== null) {
     if (!Array.isArray(calls))
       throw invalid(`${at}.tool_calls must be an array, not ${typeName(calls)}`, `${at}.tool_calls`);
-    seen.chars += JSON.stringify(calls).length;
+    const callsText = JSON.stringify(calls);
+    seen.marker.text(callsText);
+    seen.chars += callsText.length;
   }
+  seen.marker.end();
   seen.lastRole = role;
   if (role === 'user') seen.lastUserText = text;
   if (role === 'system' || role === 'developer') seen.systemText += seen.systemText === '' ? text : `\n${text}`;
@@ -123,9 +135,11 @@ function readPart(part: unknown, at: string, seen: Messages): string {
   switch (part['type']) {
     case 'image_url':
       seen.images += 1;
+      seen.marker.media(mediaIdentity(part['image_url'], 'url'));
       return '';
     case 'input_audio':
       seen.audios += 1;
+      seen.marker.media(mediaIdentity(part['input_audio'], 'data'));
       return '';
     case 'text':
       if (typeof part['text'] !== 'string')
@@ -135,6 +149,18 @@ function readPart(part: unknown, at: string, seen: Messages): string {
       // Another kind of part is the engine's to accept or refuse.
       return typeof part['text'] === 'string' ? part['text'] : '';
   }
+}
+
+function markMessage(marker: PrefixMarker, role: string, text: string): void {
+  marker.begin(role);
+  marker.text(text);
+  marker.end();
+}
+
+// The data itself or where it lies, whichever the client sent.
+function mediaIdentity(value: unknown, key: string): string {
+  const identity = isObject(value) ? value[key] : value;
+  return typeof identity === 'string' ? identity : '';
 }
 
 function readResponseFormat(body: Record<string, unknown>): RequestFacts['responseFormat'] {
