@@ -5,6 +5,7 @@ import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
 import type { Clock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
 import type { ModelId } from './core/ids.ts';
+import { type Knowledge, NO_KNOWLEDGE } from './core/knowledge.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { ModelPolicy, Policy } from './core/policy.ts';
 import type { Profile } from './core/profile.ts';
@@ -286,7 +287,7 @@ class RunningGateway implements Gateway {
       supervisor,
       lanes: this.#lanes,
       profileOf: profiles.profileOf.bind(profiles),
-      outputTokens: profiles.outputTokens.bind(profiles),
+      knowledge: knowledgeOf(profiles),
     };
     return {
       clock,
@@ -333,4 +334,13 @@ class RunningGateway implements Gateway {
       },
     };
   }
+}
+
+// Output lengths are what is learned so far; the rest of what traffic teaches is not known yet.
+function knowledgeOf(profiles: Profiles): Knowledge {
+  const outputTokens: Knowledge['outputTokens'] = (key, quantile) => {
+    const learned = profiles.outputTokens(key.class, quantile);
+    return learned === undefined ? undefined : { ...learned, basis: `class ${key.class}, n=${learned.n}` };
+  };
+  return { ...NO_KNOWLEDGE, outputTokens };
 }

@@ -1,6 +1,7 @@
 import { classify } from '../../src/classify/classify.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
+import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import type { Figure } from '../../src/core/profile.ts';
 import type { RequestFacts } from '../../src/core/request.ts';
@@ -70,7 +71,8 @@ function readySnapshot(policy: Policy): Snapshot {
     lanes: new Map([['cpu', { device: 'cpu', lanes: 16, running: [], waiting: [] }]]),
     memory: { budgetBytes: 7e9, pinnedBytes: 0, evictableBytes: 3e9 },
     windows: new Map(),
-    outputTokens: () => undefined,
+    knowledge: NO_KNOWLEDGE,
+    recentSwaps: 0,
   };
 }
 
@@ -113,5 +115,11 @@ function readyView(index: number): ModelView {
     slotWaitMs: 0,
     memoryBytes: size * 5e8,
     memoryBasis: 'measured',
+    stale: [],
+    quarantined: undefined,
+    coRun: [],
+    fileWarm: true,
+    lastUsedMs: undefined,
+    usesPerHour: 0,
   };
 }

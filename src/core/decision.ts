@@ -1,8 +1,10 @@
 import type { ModelClass, Task } from './classes.ts';
 import type { ModelId } from './ids.ts';
+import type { OutputKey } from './knowledge.ts';
 import type { Capabilities } from './policy.ts';
 import type { PrefixMarks } from './prefix-marks.ts';
 import type { Provenance } from './profile.ts';
+import type { ServiceModel } from './service-model.ts';
 
 /** A step of the reasoning, for people: `rule` names what decided, `detail` the value it saw. */
 export type Reason = { readonly rule: string; readonly detail: string };
@@ -28,6 +30,8 @@ export type Workload = {
   /** Targets of the class, possibly overridden by the request's headers. */
   readonly slo: Slo;
   readonly minQuality: number;
+  /** This request's own number in [0, 1), by which it may try the second best model; absent = it never does. */
+  readonly draw?: number | undefined;
 };
 
 /** Latency targets, ms from arrival; undefined = no target. */
@@ -37,19 +41,51 @@ export type Slo = {
   readonly source: string;
 };
 
-/** Predicted course of a request on one model, ms. */
+/**
+ * Predicted course of a request on one model, ms. Times are corrected by what traffic has taught of the model. The
+ * parts (`waitMs` to `decodeMs`) add up to the promise before its conformal factor; `ttftMs` and `e2eMs` are the promise.
+ */
 export type Prediction = {
   readonly promptTokens: number;
   readonly promptTokensBasis: string;
+  /** Of the prompt tokens, those the child still has in its cache and need not read again. */
+  readonly cachedTokens: number;
+  /** Output length at `quantile`, and the middle of what is expected. */
   readonly outputTokens: number;
+  readonly outputTokensMedian: number;
   readonly outputTokensBasis: string;
+  /** What lengths are grouped by, for whoever learns from the outcome. */
+  readonly outputKey: OutputKey;
   readonly waitMs: number;
+  /** Load of the model, eviction of others included. */
   readonly loadMs: number;
   readonly prefillMs: number;
+  /** At `outputTokens`. */
   readonly decodeMs: number;
+  /** The promise: at most so long with probability `quantile`. */
   readonly ttftMs: number;
   readonly e2eMs: number;
-  /** The least trusted provenance among the figures used. */
+  /** Share of answers the promise is to cover, 0..1. */
+  readonly quantile: number;
+  /** The promise before the class's conformal factor; the learner compares it with what came of it. */
+  readonly uncorrectedTtftMs: number;
+  readonly uncorrectedE2eMs: number;
+  /** Expected: with the median output, without the conformal factor. */
+  readonly e2eMedianMs: number;
+  /** Decode time of the median output, ms; with load and prefill the work others must wait for. */
+  readonly decodeMedianMs: number;
+  /** What the benchmarked times were multiplied by, and whether the device is slower than its profile. */
+  readonly calibration: {
+    readonly prefill: number;
+    readonly decode: number;
+    readonly n: number;
+    readonly drift: 'none' | 'drifting';
+  };
+  /** Slowdown by what runs on other devices now; 1 = none known. */
+  readonly coRun: { readonly prefill: number; readonly decode: number };
+  /** The service model before any correction. */
+  readonly service: ServiceModel;
+  /** The least trusted provenance among the figures used; one step less trusted where the profile is stale. */
   readonly basis: Provenance;
 };
 
@@ -57,9 +93,12 @@ export type Prediction = {
 export type Candidate = {
   readonly model: ModelId;
   readonly device: string;
+  /** Lower bound of its quality at the task, where measured; else the policy's prior. */
   readonly quality: number;
   readonly predicted: Prediction | undefined;
   readonly feasible: boolean;
+  /** Quality less the price of congestion and load; what feasible candidates are ranked by. Undefined where blocked. */
+  readonly utility: number | undefined;
   /** ASCII, one line, with the figures: `e2e 121 s > 45 s`. For the chosen one: why it won. */
   readonly reason: string;
 };
@@ -74,6 +113,8 @@ export type Decision =
       readonly candidates: readonly Candidate[];
       /** True when no candidate met the targets and the class allows to go on. */
       readonly degraded: boolean;
+      /** True when a candidate other than the best was taken, to keep what is known of it fresh. */
+      readonly explored: boolean;
       /** One ASCII line for `x-router-reason`. */
       readonly reason: string;
       /** Next best candidates in order, for one retry before the first byte. */

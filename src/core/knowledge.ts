@@ -47,7 +47,24 @@ export type OutputLength = {
   readonly basis: string;
 };
 
+/** Corrections in natural logarithms, for the time to the first token and for the whole answer. */
 export type Conformal = { readonly ttft: number; readonly e2e: number };
+
+const NOTHING_SEEN: Calibration = Object.freeze({
+  prefill: { factor: 1, n: 0 },
+  decode: { factor: 1, n: 0 },
+  drift: 'none',
+});
+const NO_CORRECTION: Conformal = Object.freeze({ ttft: 0, e2e: 0 });
+
+/** Before any traffic: nothing corrected, no lengths, no load. */
+export const NO_KNOWLEDGE: Knowledge = Object.freeze({
+  calibration: () => NOTHING_SEEN,
+  outputTokens: () => undefined,
+  remainingTokens: () => undefined,
+  conformal: () => NO_CORRECTION,
+  utilisation: () => 0,
+});
 
 /** One finished generation, as the learner takes it in. Absent figures were not told by the engine. */
 export type FinishedRun = {

@@ -26,3 +26,11 @@ export function parametersFromName(text: string): number | undefined {
   const size = Number(match[1]);
   return match[2] === 'b' ? size : size / 1000;
 }
+
+/**
+ * The family a model belongs to: its short name without the size and what follows it, so that
+ * `Qwen_Qwen3.5-27B-Q4_K_M.gguf` → `qwen3.5`. A name without a size is a family of its own.
+ */
+export function familyName(text: string): string {
+  return friendlyName(text).replace(/(?<=.)[-_]\d+(?:\.\d+)?[bm](?=[-_.]|$).*$/, '');
+}

@@ -27,16 +27,31 @@ export type Figure = {
 export const PROFILE_METRICS = [
   'prefillTokensPerSec',
   'prefillFixedMs',
+  'prefillContextMs',
   'decodeTokensPerSec',
+  'decodeContextMs',
   'loadMs',
+  'loadColdMs',
+  'unloadMs',
   'peakMemoryBytes',
   'charsPerToken',
   'templateTokens',
+  'quality.chat',
+  'quality.qa',
+  'quality.summarize',
+  'quality.extract',
+  'quality.rewrite',
+  'quality.code',
+  'quality.reasoning',
+  'quality.creative',
 ] as const;
 /**
  * One of {@link PROFILE_METRICS}. `prefillFixedMs` is the part of TTFT that does not grow with the prompt;
- * `charsPerToken` counts UTF-16 units of message text per prompt token; `templateTokens` is what the chat template
- * adds to an empty message.
+ * `prefillContextMs` and `decodeContextMs` are ms per token and token of context (beta and delta of `ServiceModel`);
+ * `loadMs` is a load with the file in the page cache, `loadColdMs` one from storage, `unloadMs` the time until a stopped
+ * child has given its memory back; `quality.<task>` is the share of test items answered right (0..1), whose `low` is
+ * what routing counts on; `charsPerToken` counts UTF-16 units of message text per prompt token; `templateTokens` is what
+ * the chat template adds to an empty message.
  */
 export type ProfileMetric = (typeof PROFILE_METRICS)[number];
 
@@ -75,4 +90,24 @@ export type ModelFacts = {
   /** Memory formula, bytes: weights + KV cache + compute buffers. Used until a peak has been measured. */
   readonly estimatedMemoryBytes: number;
   readonly capabilities: Capabilities;
+  /** How the engine keeps keys and values for the next prompt; absent where it keeps none or that is not known. */
+  readonly prefixCache?: PrefixCacheFacts | undefined;
+};
+
+/** How an engine keeps keys and values from one prompt to the next. */
+export type PrefixCacheFacts = {
+  /** Prompts held where generations run, one for each. */
+  readonly slots: number;
+  /** Cap of a second cache, for prompts that had to leave their slot, bytes; 0 where there is none. */
+  readonly ramBytes: number;
+  readonly bytesPerToken: number;
+  /**
+   * What of a held prompt can be used again:
+   * `anywhere`     everything up to the first token that differs (plain attention)
+   * `checkpoints`  up to the last checkpoint before that token (recurrent and sliding-window layers cannot go back)
+   * `append`       all of it, answer included, or nothing (RKLLM's keep_history)
+   */
+  readonly reuse: 'anywhere' | 'checkpoints' | 'append';
+  /** Distance of checkpoints, tokens; of no meaning for the others. */
+  readonly checkpointStep: number;
 };

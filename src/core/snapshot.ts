@@ -1,5 +1,6 @@
 import type { ModelClass } from './classes.ts';
 import type { ModelId } from './ids.ts';
+import type { Knowledge } from './knowledge.ts';
 import type { PrefixMarks } from './prefix-marks.ts';
 import type { ModelFacts, Profile } from './profile.ts';
 
@@ -11,11 +12,10 @@ export type Snapshot = {
   readonly memory: MemoryView;
   /** Classes with a time window; a class that is not in the map has none and is always open. */
   readonly windows: ReadonlyMap<ModelClass, WindowView>;
-  /** Learned output lengths; undefined = the class prior of the policy. */
-  readonly outputTokens: (
-    modelClass: ModelClass,
-    quantile: number,
-  ) => { readonly tokens: number; readonly n: number } | undefined;
+  /** What traffic has taught: corrections, output lengths, utilisation. */
+  readonly knowledge: Knowledge;
+  /** Loads that had to evict another model, lately: a count that fades with a time constant of ten minutes. */
+  readonly recentSwaps: number;
 };
 
 /** One model as the supervisor knows it. */
@@ -32,8 +32,28 @@ export type ModelView = {
   /** Bytes it needs, measured or by formula, with a word on which. */
   readonly memoryBytes: number;
   readonly memoryBasis: string;
+  /** Why the profile's figures belong to another state of the machine (kernel, build, settings); empty = they hold. */
+  readonly stale: readonly string[];
+  /** Why it is never chosen without being named, such as a failed quality check; undefined = it may be. */
+  readonly quarantined: string | undefined;
+  /** How much slower it is while another device works, where that was measured. */
+  readonly coRun: readonly CoRun[];
+  /** True where its file is likely to be in the page cache still, so that a load need not wait for the storage. */
+  readonly fileWarm: boolean;
+  /** Wall clock of its last request; undefined = none since the gateway began. */
+  readonly lastUsedMs: number | undefined;
+  /** Requests per hour lately, fading with a time constant of one hour. */
+  readonly usesPerHour: number;
   /** What the child's caches hold; absent where nothing is known of them or they are empty. */
   readonly prefixCache?: PrefixCacheView | undefined;
+};
+
+/** Slowdown of a model while `withDevice` is busy: multiply its times by these. */
+export type CoRun = {
+  readonly withDevice: string;
+  readonly prefillFactor: number;
+  readonly decodeFactor: number;
+  readonly n: number;
 };
 
 /** What is known of the prompts whose keys and values a child still holds. */

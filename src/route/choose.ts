@@ -42,16 +42,16 @@ export function rankDegraded(usable: readonly Assessment[]): Assessment[] {
 }
 
 /** Utility as described at {@link rankFeasible}; without a prediction, quality alone. */
-export function utilityOf({ model, predicted, lane }: Assessment, slo: Slo): number {
-  if (predicted === undefined || slo.e2eMs === undefined || slo.e2eMs <= 0) return model.quality;
+export function utilityOf({ quality, predicted, lane }: Assessment, slo: Slo): number {
+  if (predicted === undefined || slo.e2eMs === undefined || slo.e2eMs <= 0) return quality;
   const occupancy =
     lane === undefined || lane.lanes <= 0 ? 0 : (lane.running.length + lane.waiting.length) / lane.lanes;
   const runShare = (predicted.prefillMs + predicted.decodeMs) / slo.e2eMs;
-  return model.quality - CONGESTION_PRICE * occupancy * runShare - LOAD_PRICE * (predicted.loadMs / slo.e2eMs);
+  return quality - CONGESTION_PRICE * occupancy * runShare - LOAD_PRICE * (predicted.loadMs / slo.e2eMs);
 }
 
 const e2eMs = ({ predicted }: Assessment): number => predicted?.e2eMs ?? Number.POSITIVE_INFINITY;
 // Two that miss without bound (a lane that never frees) are equal, and Infinity - Infinity would be no number.
 const byStrain = (a: Assessment, b: Assessment): number =>
   a.strain === b.strain ? e2eMs(a) - e2eMs(b) || 0 : a.strain - b.strain;
-const byQuality = (a: Assessment, b: Assessment): number => b.model.quality - a.model.quality || e2eMs(a) - e2eMs(b);
+const byQuality = (a: Assessment, b: Assessment): number => b.quality - a.quality || e2eMs(a) - e2eMs(b);

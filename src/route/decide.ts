@@ -1,11 +1,10 @@
-import type { Candidate, Decision, Prediction, Workload } from '../core/decision.ts';
+import type { Candidate, Decision, Prediction, Slo, Workload } from '../core/decision.ts';
 import { formatDurationMs } from '../core/format.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Snapshot } from '../core/snapshot.ts';
-import { rankDegraded, rankFeasible } from './choose.ts';
+import { rankDegraded, rankFeasible, utilityOf } from './choose.ts';
 import { type Assessment, assess, describeTerms } from './filter.ts';
-import { guessOutput } from './predict.ts';
 import { refuse } from './refuse.ts';
 
 /** One transparent retry needs one more name; a second spare covers a model that went away meanwhile. */
@@ -30,7 +29,8 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
     workload,
     snapshot,
     policy,
-    output: guessOutput(workload, snapshot, classPolicy),
+    prior: classPolicy,
+    outputs: new Map(),
     queues: new Map(),
     pinned,
   };
@@ -51,7 +51,7 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
   }
   return {
     kind: 'refused',
-    candidates: assessments.map((assessment) => asCandidate(assessment, undefined)),
+    candidates: assessments.map((assessment) => new Weighed(assessment, workload.slo, undefined)),
     refusal: refuse(assessments, circumstances),
   };
 }
@@ -70,8 +70,11 @@ function choice(order: readonly Assessment[], all: readonly Assessment[], outcom
     model: winner.model.id,
     device: winner.device,
     predicted: winner.predicted,
-    candidates: all.map((assessment) => asCandidate(assessment, assessment === winner ? why : undefined)),
+    candidates: all.map(
+      (assessment) => new Weighed(assessment, outcome.workload.slo, assessment === winner ? why : undefined),
+    ),
     degraded: outcome.degraded,
+    explored: false,
     reason: asciiLine(`${winner.model.id}: ${why}`),
     fallbacks: order.slice(1, 1 + FALLBACKS_MAX).map(({ model }) => model.id),
   };
@@ -81,12 +84,10 @@ function whyChosen(winner: Assessment, all: readonly Assessment[], { workload, p
   const parts = [describeMet(winner, workload)];
   if (workload.pinnedModel !== undefined) parts.push('asked for by name');
   else if (winner.model.id === prefer) parts.push('preferred');
-  else parts.push(`best of those that meet the targets (quality ${winner.model.quality})`);
+  else parts.push(`best of those that meet the targets (quality ${winner.quality})`);
   const better = all
-    .filter(
-      ({ model, blocked, meetsAll }) => model.quality > winner.model.quality && (blocked !== undefined || !meetsAll),
-    )
-    .sort((a, b) => a.model.quality - b.model.quality);
+    .filter(({ quality, blocked, meetsAll }) => quality > winner.quality && (blocked !== undefined || !meetsAll))
+    .sort((a, b) => a.quality - b.quality);
   for (const loser of better.slice(0, NAMED_LOSERS_MAX)) parts.push(`${loser.model.id} ${lossOf(loser)}`);
   return parts.join('; ');
 }
@@ -104,8 +105,6 @@ function whyDegraded(winner: Assessment, { workload }: Outcome): string {
   return `degraded: ${winner.misses.join('; ')}; ${how}`;
 }
 
-const asCandidate = (assessment: Assessment, whyWon: string | undefined): Candidate => new Weighed(assessment, whyWon);
-
 /** A candidate whose reason is put into words when somebody reads it; the figures behind it do not change any more. */
 class Weighed implements Candidate {
   readonly model: ModelId;
@@ -114,16 +113,22 @@ class Weighed implements Candidate {
   readonly predicted: Prediction | undefined;
   readonly feasible: boolean;
   readonly #assessment: Assessment;
+  readonly #slo: Slo;
   readonly #whyWon: string | undefined;
 
-  constructor(assessment: Assessment, whyWon: string | undefined) {
+  constructor(assessment: Assessment, slo: Slo, whyWon: string | undefined) {
     this.model = assessment.model.id;
     this.device = assessment.device;
-    this.quality = assessment.model.quality;
+    this.quality = assessment.quality;
     this.predicted = assessment.predicted;
     this.feasible = assessment.blocked === undefined && assessment.meetsAll;
     this.#assessment = assessment;
+    this.#slo = slo;
     this.#whyWon = whyWon;
+  }
+
+  get utility(): number | undefined {
+    return this.#assessment.blocked === undefined ? utilityOf(this.#assessment, this.#slo) : undefined;
   }
 
   get reason(): string {
@@ -131,8 +136,8 @@ class Weighed implements Candidate {
   }
 
   toJSON(): Candidate {
-    const { model, device, quality, predicted, feasible, reason } = this;
-    return { model, device, quality, predicted, feasible, reason };
+    const { model, device, quality, predicted, feasible, utility, reason } = this;
+    return { model, device, quality, predicted, feasible, utility, reason };
   }
 }
 

@@ -3,13 +3,14 @@ import { formatBytes, formatDurationMs } from '../core/format.ts';
 import type { Capabilities, ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
 import { assessMemory } from './memory.ts';
-import { lookAtQueue, type OutputGuess, predict, type QueueOutlook } from './predict.ts';
+import { lookAtQueue, type PredictionContext, predict, type QueueOutlook } from './predict.ts';
+import { qualityOf } from './quality.ts';
 
 /**
  * Hard obstacles in the order they are looked at. Nothing relaxes them. A refusal speaks of the candidate that got
  * furthest, so permanent mistakes (a prompt too long) come before a matter of time (a closed window).
  */
-export const OBSTACLES = ['unavailable', 'class', 'capability', 'context', 'memory', 'window'] as const;
+export const OBSTACLES = ['unavailable', 'quarantined', 'class', 'capability', 'context', 'memory', 'window'] as const;
 /** One of {@link OBSTACLES}. */
 export type Obstacle = (typeof OBSTACLES)[number];
 
@@ -18,6 +19,8 @@ export class Assessment {
   readonly model: ModelPolicy;
   readonly device: string;
   readonly lane: LaneView | undefined;
+  /** Lower bound of its quality at the task; see {@link qualityOf}. */
+  readonly quality: number;
   readonly predicted: Prediction | undefined;
   /** First hard obstacle with figures; undefined = it could serve the request. */
   readonly blocked: { readonly by: Obstacle; readonly reason: string; readonly remedy?: string } | undefined;
@@ -31,6 +34,7 @@ export class Assessment {
     this.model = seen.model;
     this.device = seen.device;
     this.lane = seen.lane;
+    this.quality = seen.quality;
     this.predicted = seen.predicted;
     this.blocked = seen.blocked;
     this.meetsQuality = seen.meetsQuality;
@@ -54,11 +58,9 @@ export class Assessment {
 }
 
 /** What is the same for all candidates of one decision. */
-export type Circumstances = {
-  readonly workload: Workload;
+export type Circumstances = PredictionContext & {
   readonly snapshot: Snapshot;
   readonly policy: Policy;
-  readonly output: OutputGuess;
   /** Each device's queue, filled as the first of its models is looked at. */
   readonly queues: Map<string, QueueOutlook | undefined>;
   /** Pinned by the client: quality and class membership are the client's choice. */
@@ -67,7 +69,7 @@ export type Circumstances = {
 
 /** Looks at one model: prediction, hard obstacles, and the targets it would miss. */
 export function assess(model: ModelPolicy, circumstances: Circumstances): Assessment {
-  const { workload, snapshot, policy, output, pinned } = circumstances;
+  const { workload, snapshot, policy, pinned } = circumstances;
   const device = policy.runtimes.get(model.runtime)?.device ?? '';
   const queue = queueOf(device, circumstances);
   const lane = queue?.lane;
@@ -75,27 +77,30 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
   if (view === undefined) return unseen(model, device, lane, workload);
   const memory = assessMemory(model.id, view, snapshot);
   const memoryWaitMs = memory.kind === 'waits' ? memory.waitMs : 0;
-  const predicted = predict(workload, output, { model, view, queue, memoryWaitMs }, snapshot.nowMs);
+  const evictMs = memory.kind === 'evicts' ? memory.unloadMs : 0;
+  const predicted = predict(circumstances, { model, view, device, queue, memoryWaitMs, evictMs });
   const contextTokens = view.facts?.contextTokens ?? model.settings.context;
   const blocked =
     availabilityObstacle(model, view) ??
+    (pinned ? undefined : quarantineObstacle(model, view)) ??
     classObstacle(model, workload) ??
     capabilityObstacle(model, view, workload.needs) ??
     contextObstacle(predicted, contextTokens) ??
     (memory.kind === 'never' ? memoryObstacle(memory.needBytes, memory.budgetBytes, view.memoryBasis) : undefined) ??
     windowObstacle(circumstances);
-  const meetsQuality = pinned || model.quality >= workload.minQuality;
+  const quality = qualityOf(model, view, workload.task);
+  const meetsQuality = pinned || quality >= workload.minQuality;
   const strain = strainOf(predicted, workload.slo, contextTokens);
-  const seen = { model, device, lane, predicted, blocked, meetsQuality, strain, contextTokens };
+  const seen = { model, device, lane, quality, predicted, blocked, meetsQuality, strain, contextTokens };
   return new Assessment(seen, workload);
 }
 
 function describeMisses(
-  { model, predicted, meetsQuality, strain, contextTokens }: Assessment,
+  { quality, predicted, meetsQuality, strain, contextTokens }: Assessment,
   workload: Workload,
 ): string[] {
   const misses: string[] = [];
-  if (!meetsQuality) misses.push(`quality ${model.quality} < ${workload.minQuality}`);
+  if (!meetsQuality) misses.push(`quality ${quality} < ${workload.minQuality}`);
   if (strain > 1 && predicted !== undefined) pushStrains(misses, predicted, workload.slo, contextTokens);
   return misses;
 }
@@ -128,8 +133,12 @@ export function describeTerms(predicted: Prediction): string {
 function unseen(model: ModelPolicy, device: string, lane: LaneView | undefined, workload: Workload): Assessment {
   const blocked = { by: 'unavailable', reason: 'not inspected yet', remedy: 'try again in a moment' } as const;
   const contextTokens = model.settings.context;
-  const seen = { model, device, lane, predicted: undefined, blocked, meetsQuality: false, strain: 0, contextTokens };
-  return new Assessment(seen, workload);
+  const { quality } = model;
+  const predicted = undefined;
+  return new Assessment(
+    { model, device, lane, quality, predicted, blocked, meetsQuality: false, strain: 0, contextTokens },
+    workload,
+  );
 }
 
 function availabilityObstacle(model: ModelPolicy, view: ModelView): Assessment['blocked'] {
@@ -144,6 +153,15 @@ function availabilityObstacle(model: ModelPolicy, view: ModelView): Assessment['
     return { by: 'unavailable', reason: residency.reason, remedy: 'see the log of its child process' };
   }
   return undefined;
+}
+
+function quarantineObstacle(model: ModelPolicy, { quarantined }: ModelView): Assessment['blocked'] {
+  if (quarantined === undefined) return undefined;
+  return {
+    by: 'quarantined',
+    reason: `quarantined: ${quarantined}`,
+    remedy: `name ${model.id} to use it all the same, or run its quality check again`,
+  };
 }
 
 function classObstacle(model: ModelPolicy, workload: Workload): Assessment['blocked'] {

@@ -6,7 +6,7 @@ export type MemoryVerdict =
   /** Loaded, or free memory is enough. */
   | { readonly kind: 'fits' }
   /** Idle children must go first. */
-  | { readonly kind: 'evicts'; readonly bytes: number }
+  | { readonly kind: 'evicts'; readonly bytes: number; readonly unloadMs: number }
   /** Only after busy children have finished and gone. */
   | { readonly kind: 'waits'; readonly waitMs: number }
   /** More than the whole budget: never. */
@@ -24,8 +24,23 @@ export function assessMemory(modelId: ModelId, view: ModelView, snapshot: Snapsh
   if (needBytes > budgetBytes) return { kind: 'never', needBytes, budgetBytes };
   const freeBytes = budgetBytes - pinnedBytes - evictableBytes;
   if (needBytes <= freeBytes) return FITS;
-  if (needBytes <= freeBytes + evictableBytes) return { kind: 'evicts', bytes: needBytes - freeBytes };
+  if (needBytes <= freeBytes + evictableBytes)
+    return { kind: 'evicts', bytes: needBytes - freeBytes, unloadMs: unloadMs(modelId, snapshot) };
   return { kind: 'waits', waitMs: untilFreedMs(modelId, needBytes - freeBytes - evictableBytes, snapshot) };
+}
+
+/** Time until a stopped child has given its memory back, ms, where it was not measured. */
+export const UNLOAD_MS = 500;
+
+// Which idle children go is the supervisor's choice; they leave at the same time, so the slowest of them counts.
+function unloadMs(modelId: ModelId, snapshot: Snapshot): number {
+  let longestMs = 0;
+  for (const [id, { residency, profile }] of snapshot.models) {
+    if (id !== modelId && residency.kind === 'ready') {
+      longestMs = Math.max(longestMs, profile.unloadMs?.value ?? UNLOAD_MS);
+    }
+  }
+  return longestMs;
 }
 
 const FITS: MemoryVerdict = { kind: 'fits' };

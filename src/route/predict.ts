@@ -1,13 +1,14 @@
 import type { Prediction, Workload } from '../core/decision.ts';
+import type { Calibration } from '../core/knowledge.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import { type Provenance, provenanceRank } from '../core/profile.ts';
+import { decodeMsOf, prefillMsOf, type ServiceModel } from '../core/service-model.ts';
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
-import { type CompleteProfile, completeProfile } from './estimate.ts';
+import type { CompleteProfile } from './estimate.ts';
 import { laneWaitMs, modelWaitMs } from './lane-wait.ts';
+import { guessOutput, type OutputGuess, type OutputPrior } from './output-guess.ts';
 import type { QueuedEntry } from './queue-order.ts';
-
-/** How many tokens the answer is expected to have, the same for every candidate. */
-export type OutputGuess = { readonly tokens: number; readonly basis: string };
+import { familyOf, serviceFigures, stepDown } from './service.ts';
 
 /** UTF-16 units per prompt token where a model's own ratio is not known; between English prose (4) and code (3). */
 const CHARS_PER_TOKEN = 3.6;
@@ -15,22 +16,13 @@ const CHARS_PER_TOKEN = 3.6;
 const MESSAGE_TOKENS = 5;
 
 /**
- * Output length at the class's quantile, at most what the client allows: min(max_tokens, learned quantile, else the
- * policy's prior). At least 1.
+ * Figures of other machines, of sizes or of another state of this one are promised more carefully: five hundredths more
+ * of the output quantile and 22 % more time (the study's +.05 and c + .2 for the last two steps of its ladder), until
+ * so many of the model's own runs have corrected them.
  */
-export function guessOutput(workload: Workload, snapshot: Snapshot, prior: OutputPrior): OutputGuess {
-  const learned = snapshot.outputTokens(workload.class, prior.quantile);
-  const percentile = `p${Math.round(prior.quantile * 100)}`;
-  const tokens = Math.max(1, Math.round(learned?.tokens ?? prior.outputTokens));
-  if (workload.outputTokensMax !== undefined && workload.outputTokensMax <= tokens) {
-    return { tokens: Math.max(1, workload.outputTokensMax), basis: 'max_tokens' };
-  }
-  const basis = learned === undefined ? `${percentile}, policy` : `${percentile}, n=${learned.n}`;
-  return { tokens, basis: `class ${workload.class} ${basis}` };
-}
-
-/** The part of a class's policy that speaks of output length. */
-export type OutputPrior = { readonly quantile: number; readonly outputTokens: number };
+const CAREFUL_QUANTILE = 0.05;
+const CAREFUL_FACTOR = Math.exp(0.2);
+const CORRECTED_AT_RUNS = 5;
 
 /** A device's queue as one newcomer sees it, the same for all models of the device. */
 export type QueueOutlook = {
@@ -50,54 +42,136 @@ export function lookAtQueue(lane: LaneView, workload: Workload, nowMs: number): 
   return { lane, newcomer, waitMs: laneWaitMs(lane, newcomer, nowMs) };
 }
 
+/** What is the same for all models of one decision. */
+export type PredictionContext = {
+  readonly workload: Workload;
+  readonly snapshot: Pick<Snapshot, 'knowledge' | 'nowMs' | 'lanes'>;
+  readonly prior: OutputPrior;
+  /** Output guesses by family, thinking and quantile, filled as they are asked for. */
+  readonly outputs: Map<string, OutputGuess>;
+};
+
 /** One model in one snapshot. */
 export type PredictionSubject = {
   readonly model: ModelPolicy;
   readonly view: ModelView;
+  readonly device: string;
   readonly queue: QueueOutlook | undefined;
   /** Time until memory for a load is free, ms; 0 where nothing must be waited for. */
   readonly memoryWaitMs: number;
+  /** Time until evicted children have given their memory back, ms; 0 where none has to go. */
+  readonly evictMs: number;
 };
 
 /**
  * Course of a request on one model, ms, from arrival:
  *
  *   wait    = max(lane, the model's own slots, memory)
- *   load    = 0 when loaded, the rest of a running start, else the load time
- *   prefill = fixed part + prompt tokens / prefill rate
- *   decode  = output tokens / decode rate
- *   TTFT    = wait + load + prefill          E2E = TTFT + decode
+ *   load    = 0 when loaded, the rest of a running start, else eviction + load time (cold or from the page cache)
+ *   prefill = T_p of the service model, cached tokens left out     · calibration · slowdown by other devices
+ *   decode  = T_d of the service model at the output quantile      · calibration · slowdown by other devices
+ *   TTFT    = (wait + load + prefill) e^c_ttft          E2E = (wait + load + prefill + decode) e^c_e2e
  *
  * `basis` is the least trusted figure among the rates used, and the load time where a load is ahead. Token counts carry
  * their own basis: they come from the request, not from the machine.
  */
-export function predict(
-  workload: Workload,
-  output: OutputGuess,
-  subject: PredictionSubject,
-  nowMs: number,
-): Prediction {
-  const { model, view } = subject;
-  const profile = completeProfile(view.profile, view.facts, model.id);
+export function predict(context: PredictionContext, subject: PredictionSubject): Prediction {
+  const { workload, snapshot, prior } = context;
+  const { model, view, device } = subject;
+  const { profile, service, runBasis, loadBasis } = serviceFigures(view, model);
+  const calibration = snapshot.knowledge.calibration(device, model.id);
+  const loadMs = loadAheadMs(view, service, subject.evictMs);
+  const figuresBasis = loadMs > 0 ? loadBasis : runBasis;
+  const basis = view.stale.length > 0 ? stepDown(figuresBasis) : figuresBasis;
+  const careful = isCareful(view, runBasis, calibration);
+  const output = outputOf(context, model, view, careful);
   const prompt = promptTokens(workload, profile);
-  const waitMs = Math.max(subject.memoryWaitMs, queueWaitMs(subject, nowMs));
-  const loadMs = loadAheadMs(view, profile);
-  const prefillMs = (profile.prefillFixedMs?.value ?? 0) + (prompt.tokens / profile.prefillTokensPerSec.value) * 1000;
-  const decodeMs = (output.tokens / profile.decodeTokensPerSec.value) * 1000;
-  const ttftMs = waitMs + loadMs + prefillMs;
+  const cachedTokens = cachedTokensOf(workload, view, prompt.tokens);
+  const coRun = coRunOf(view, device, snapshot);
+  const prefillFactor = calibration.prefill.factor * coRun.prefill * (careful ? CAREFUL_FACTOR : 1);
+  const decodeFactor = calibration.decode.factor * coRun.decode * (careful ? CAREFUL_FACTOR : 1);
+  const prefillMs = prefillMsOf(service, prompt.tokens, cachedTokens) * prefillFactor;
+  const decodeMs = decodeMsOf(service, prompt.tokens, output.tokens) * decodeFactor;
+  const decodeMedianMs = decodeMsOf(service, prompt.tokens, output.medianTokens) * decodeFactor;
+  const waitMs = Math.max(subject.memoryWaitMs, queueWaitMs(subject, snapshot.nowMs));
+  const uncorrectedTtftMs = waitMs + loadMs + prefillMs;
+  const conformal = snapshot.knowledge.conformal(workload.class);
   return {
     promptTokens: prompt.tokens,
     promptTokensBasis: prompt.basis,
+    cachedTokens,
     outputTokens: output.tokens,
+    outputTokensMedian: output.medianTokens,
     outputTokensBasis: output.basis,
+    outputKey: output.key,
     waitMs,
     loadMs,
     prefillMs,
     decodeMs,
-    ttftMs,
-    e2eMs: ttftMs + decodeMs,
-    basis: leastTrusted(profile, loadMs > 0),
+    ttftMs: uncorrectedTtftMs * Math.exp(conformal.ttft),
+    e2eMs: (uncorrectedTtftMs + decodeMs) * Math.exp(conformal.e2e),
+    quantile: prior.quantile,
+    uncorrectedTtftMs,
+    uncorrectedE2eMs: uncorrectedTtftMs + decodeMs,
+    e2eMedianMs: uncorrectedTtftMs + decodeMedianMs,
+    decodeMedianMs,
+    calibration: calibrationOf(calibration),
+    coRun,
+    service,
+    basis,
   };
+}
+
+const calibrationOf = ({ prefill, decode, drift }: Calibration): Prediction['calibration'] => ({
+  prefill: prefill.factor,
+  decode: decode.factor,
+  n: Math.max(prefill.n, decode.n),
+  drift,
+});
+
+const REFERENCE_RANK = provenanceRank('reference');
+
+function isCareful(view: ModelView, runBasis: Provenance, { prefill, decode }: Calibration): boolean {
+  if (Math.min(prefill.n, decode.n) >= CORRECTED_AT_RUNS) return false;
+  return view.stale.length > 0 || provenanceRank(runBasis) > REFERENCE_RANK;
+}
+
+function outputOf(context: PredictionContext, model: ModelPolicy, view: ModelView, careful: boolean): OutputGuess {
+  const { workload, snapshot, prior, outputs } = context;
+  const family = familyOf(model);
+  const thinking = thinks(model, view);
+  const name = `${family} ${thinking} ${careful}`;
+  let guess = outputs.get(name);
+  if (guess === undefined) {
+    const quantile = careful ? Math.min(0.99, prior.quantile + CAREFUL_QUANTILE) : prior.quantile;
+    const key = { class: workload.class, task: workload.task, family, thinking };
+    guess = guessOutput(workload, snapshot.knowledge, { key, prior, quantile });
+    outputs.set(name, guess);
+  }
+  return guess;
+}
+
+// A model that can think does so unless its budget is zero; what it thinks counts as output.
+const thinks = (model: ModelPolicy, view: ModelView): boolean =>
+  (model.capabilities.thinking ?? view.facts?.capabilities.thinking) === true && model.settings.reasoningBudget !== 0;
+
+function cachedTokensOf({ prefix }: Workload, { prefixCache }: ModelView, promptTokens: number): number {
+  if (prefix === undefined || prefixCache === undefined) return 0;
+  // The last token is always read again: its output is what the first answer token is drawn from.
+  return Math.max(0, Math.min(promptTokens - 1, Math.floor(prefixCache.cachedShare(prefix) * promptTokens)));
+}
+
+const ALONE = Object.freeze({ prefill: 1, decode: 1 });
+
+function coRunOf({ coRun }: ModelView, device: string, { lanes }: Pick<Snapshot, 'lanes'>): Prediction['coRun'] {
+  if (coRun.length === 0) return ALONE;
+  let [prefill, decode] = [1, 1];
+  for (const row of coRun) {
+    if (row.withDevice === device || (lanes.get(row.withDevice)?.running.length ?? 0) === 0) continue;
+    prefill *= row.prefillFactor;
+    decode *= row.decodeFactor;
+  }
+  return { prefill, decode };
 }
 
 // tokens = chars / charsPerToken + templateTokens: one line through what was seen. A ratio without an intercept was taken
@@ -132,7 +206,7 @@ function queueWaitMs({ model, view, queue }: PredictionSubject, nowMs: number): 
   return Math.max(view.slotWaitMs, queue.waitMs, slotsMs);
 }
 
-function loadAheadMs(view: ModelView, profile: CompleteProfile): number {
+function loadAheadMs(view: ModelView, service: ServiceModel, evictMs: number): number {
   const { residency } = view;
   switch (residency.kind) {
     case 'ready':
@@ -141,19 +215,13 @@ function loadAheadMs(view: ModelView, profile: CompleteProfile): number {
     case 'starting':
       return Math.max(0, residency.remainingMs);
     case 'backoff':
-      return Math.max(0, residency.retryInMs) + profile.loadMs.value;
+      return Math.max(0, residency.retryInMs) + evictMs + loadTimeMs(view, service);
     case 'stopped':
     case 'draining':
     case 'failed':
-      return profile.loadMs.value;
+      return evictMs + loadTimeMs(view, service);
   }
 }
 
-function leastTrusted(profile: CompleteProfile, loads: boolean): Provenance {
-  let worst = profile.prefillTokensPerSec.provenance;
-  if (provenanceRank(profile.decodeTokensPerSec.provenance) > provenanceRank(worst)) {
-    worst = profile.decodeTokensPerSec.provenance;
-  }
-  if (loads && provenanceRank(profile.loadMs.provenance) > provenanceRank(worst)) worst = profile.loadMs.provenance;
-  return worst;
-}
+const loadTimeMs = (view: ModelView, service: ServiceModel): number =>
+  view.fileWarm ? service.loadMs : (service.loadColdMs ?? service.loadMs);

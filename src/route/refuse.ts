@@ -26,6 +26,7 @@ export function refuse(assessments: readonly Assessment[], circumstances: Circum
 function refuseBlocked(obstacle: Obstacle, leading: readonly Assessment[], circumstances: Circumstances): Refusal {
   switch (obstacle) {
     case 'unavailable':
+    case 'quarantined':
     case 'memory':
       return refuseUnusable(leading, circumstances, obstacle === 'memory');
     case 'class':

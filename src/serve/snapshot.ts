@@ -1,6 +1,7 @@
 import { MODEL_CLASSES, type ModelClass } from '../core/classes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ModelId } from '../core/ids.ts';
+import type { Knowledge } from '../core/knowledge.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { ModelFacts, Profile } from '../core/profile.ts';
 import type { LaneView, ModelView, Snapshot, WindowView } from '../core/snapshot.ts';
@@ -15,7 +16,7 @@ export type SnapshotSources = {
   readonly supervisor: Pick<Supervisor, 'views' | 'memory'>;
   readonly lanes: Pick<Lanes, 'views'>;
   readonly profileOf: (model: ModelPolicy, facts: ModelFacts | undefined) => Profile;
-  readonly outputTokens: Snapshot['outputTokens'];
+  readonly knowledge: Knowledge;
 };
 
 /**
@@ -43,9 +44,12 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     lanes,
     memory: sources.supervisor.memory(),
     windows: windowsOf(policy, nowMs),
-    outputTokens: sources.outputTokens,
+    knowledge: sources.knowledge,
+    recentSwaps: 0,
   };
 }
+
+const NONE: readonly never[] = [];
 
 function toModelView(view: SupervisedModel, profile: Profile, slotWait: number): ModelView {
   return {
@@ -58,6 +62,12 @@ function toModelView(view: SupervisedModel, profile: Profile, slotWait: number):
     slotWaitMs: slotWait,
     memoryBytes: view.memoryBytes,
     memoryBasis: view.memoryBasis,
+    stale: NONE,
+    quarantined: undefined,
+    coRun: NONE,
+    fileWarm: view.lastLoadMs !== undefined,
+    lastUsedMs: undefined,
+    usesPerHour: 0,
   };
 }
 

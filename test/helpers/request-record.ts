@@ -25,6 +25,7 @@ export function requestRecord(given: Partial<RequestRecord> = {}): RequestRecord
         quality: 0.7,
         predicted: undefined,
         feasible: true,
+        utility: 0.7,
         reason: 'preferred',
       },
     ],

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { classify } from '../../src/classify/classify.ts';
 import type { Decision, Workload } from '../../src/core/decision.ts';
 import type { ModelId } from '../../src/core/ids.ts';
+import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import { parametersFromName } from '../../src/core/names.ts';
 import type { ClientPolicy, ModelPolicy, Policy } from '../../src/core/policy.ts';
 import { resolveProfile } from '../../src/core/profile.ts';
@@ -46,7 +47,8 @@ export function board(state: BoardState = {}): Snapshot {
     lanes: new Map(lanes.map((lane) => [lane.device, lane])),
     memory: state.memory ?? { budgetBytes: 22e9, pinnedBytes: 0, evictableBytes: 0 },
     windows: state.windows ?? new Map([['batch', { open: true, opensInMs: 0 }]]),
-    outputTokens: () => undefined,
+    knowledge: NO_KNOWLEDGE,
+    recentSwaps: 0,
   };
 }
 
@@ -81,6 +83,12 @@ function viewOf(model: ModelPolicy, state: BoardState): ModelView {
     slotWaitMs: 0,
     memoryBytes: profile.peakMemoryBytes?.value ?? billion * 1.2e9,
     memoryBasis: 'reference',
+    stale: [],
+    quarantined: undefined,
+    coRun: [],
+    fileWarm: true,
+    lastUsedMs: undefined,
+    usesPerHour: 0,
     ...state.views?.[model.id],
   };
 }

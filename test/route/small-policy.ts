@@ -1,6 +1,7 @@
 import type { ModelClass } from '../../src/core/classes.ts';
 import type { Workload } from '../../src/core/decision.ts';
 import { type ModelId, modelId, runtimeId } from '../../src/core/ids.ts';
+import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { ClassifyRule, ClassPolicy, ModelPolicy, Policy } from '../../src/core/policy.ts';
 import type { Profile } from '../../src/core/profile.ts';
 import type { LaneEntry, LaneView, ModelView, Snapshot } from '../../src/core/snapshot.ts';
@@ -100,6 +101,12 @@ export function modelView(given: Partial<ModelView> = {}): ModelView {
     slotWaitMs: 0,
     memoryBytes: 4e9,
     memoryBasis: 'measured',
+    stale: [],
+    quarantined: undefined,
+    coRun: [],
+    fileWarm: true,
+    lastUsedMs: undefined,
+    usesPerHour: 0,
     ...given,
   };
 }
@@ -115,7 +122,8 @@ export function snapshotOf(
     models: new Map(Object.entries(views).map(([id, view]) => [modelId(id), modelView(view)] as [ModelId, ModelView])),
     memory: { budgetBytes: 22e9, pinnedBytes: 0, evictableBytes: 0 },
     windows: new Map(),
-    outputTokens: () => undefined,
+    knowledge: NO_KNOWLEDGE,
+    recentSwaps: 0,
     ...rest,
     lanes: new Map([laneView('cpu'), laneView('npu'), ...lanes].map((lane) => [lane.device, lane])),
   };

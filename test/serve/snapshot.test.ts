@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { modelId } from '../../src/core/ids.ts';
+import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { LaneView } from '../../src/core/snapshot.ts';
 import { takeSnapshot } from '../../src/serve/snapshot.ts';
 import type { SupervisedModel } from '../../src/supervise/supervisor-types.ts';
@@ -40,7 +41,7 @@ function snapshot(views: Record<string, SupervisedModel>, lanes: readonly LaneVi
     },
     lanes: { views: () => new Map(lanes.map((lane) => [lane.device, lane])) },
     profileOf: () => ({}),
-    outputTokens: () => undefined,
+    knowledge: NO_KNOWLEDGE,
   });
 }
 
