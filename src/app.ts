@@ -19,6 +19,7 @@ import type { EventBus } from './observe/event-bus.ts';
 import { createClientLimits } from './serve/client-limits.ts';
 import type { ServeParts } from './serve/job.ts';
 import { observeRun } from './serve/observe-run.ts';
+import { createPrefixMemory, forgetsPrompts } from './serve/prefix-memory.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
@@ -133,8 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 // Without keys everybody who reaches the port may use the machine, so only this machine may reach it.
 function checkExposure(policy: Policy, options: GatewayOptions): void {
   if (mayBeAnonymous(policy, options) || hasKeys(policy, options.environment)) return;
-  const address = options.host ?? policy.gateway.host;
-  const message = `will not listen on ${address} without API keys: set the environment variable of a client (clients[].key_env), listen on 127.0.0.1, or pass --allow-anonymous`;
+  const message = `will not listen on ${options.host ?? policy.gateway.host} without API keys: set the environment variable of a client (clients[].key_env), listen on 127.0.0.1, or pass --allow-anonymous`;
   throw new GatewayError('invalid_config', message);
 }
 
@@ -148,6 +148,7 @@ class RunningGateway implements Gateway {
   readonly #source: PolicySource;
   readonly #machine: Machine;
   readonly #lanes: Lanes;
+  readonly #prefixes = createPrefixMemory((id) => this.#machine.supervisor.views().get(id)?.facts?.prefixCache);
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
@@ -165,6 +166,7 @@ class RunningGateway implements Gateway {
     this.#parts = this.#makeParts();
     options.events.subscribe((event) => {
       if (event.kind === 'request.finished') machine.store.recordRequest(event.record);
+      if (event.kind === 'child.state' && forgetsPrompts(event.to)) this.#prefixes.forget(event.model);
     });
     this.#configure(source.current());
   }
@@ -287,6 +289,7 @@ class RunningGateway implements Gateway {
       supervisor,
       lanes: this.#lanes,
       profileOf: profiles.profileOf.bind(profiles),
+      prefixCacheOf: this.#prefixes.view,
       knowledge: knowledgeOf(profiles),
     };
     return {
@@ -322,6 +325,7 @@ class RunningGateway implements Gateway {
       emit: events.emit,
       lanes: this.#lanes,
       supervisor,
+      prefixes: this.#prefixes,
       placeOf: (id) => {
         const policy = this.#source.current();
         const runtime = policy.models.get(id)?.runtime;

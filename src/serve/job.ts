@@ -6,6 +6,7 @@ import type { RequestFeatures } from '../core/features.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
+import type { PrefixMemory } from './prefix-memory.ts';
 
 /** What a run needs of the gateway. */
 export type ServeParts = {
@@ -15,6 +16,8 @@ export type ServeParts = {
   readonly supervisor: Pick<Supervisor, 'acquire' | 'tryAcquire'>;
   /** Where a model runs, and how many generations its child takes at a time. */
   readonly placeOf: (model: ModelId) => { readonly device: string; readonly slots: number };
+  /** Told of every prompt that goes to an engine, to know what its cache holds. */
+  readonly prefixes: Pick<PrefixMemory, 'begin'>;
   /** Told of every finished generation, to keep the observed profile fresh. */
   readonly observe: (model: ModelId, record: RequestRecord) => void;
 };

@@ -1,4 +1,4 @@
-import type { Prediction, Slo } from '../core/decision.ts';
+import type { Prediction } from '../core/decision.ts';
 import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
 import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
@@ -10,6 +10,8 @@ import type { LaneTicket } from '../supervise/lane.ts';
 import type { Lease } from '../supervise/supervisor-types.ts';
 import { readEngineError } from './engine-error.ts';
 import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
+import type { PrefixRun } from './prefix-memory.ts';
+import { asGatewayError, meets, promptReadAfter } from './run-outcome.ts';
 import { encodeXRouter } from './x-router.ts';
 
 /** Starts a decided request. The sink is called exactly once with `end` or `failed`, unless the run is aborted. */
@@ -47,6 +49,8 @@ class Run implements RequestRun, ReplySink {
   #ticket: LaneTicket | undefined;
   #lease: Lease | undefined;
   #exchange: Exchange | undefined;
+  #prefixRun: PrefixRun | undefined;
+  #sentMs = 0;
   #status = 0;
   #contentType = '';
   #tap: StreamTap | undefined;
@@ -102,6 +106,8 @@ class Run implements RequestRun, ReplySink {
     this.#lease = lease;
     if (this.#closed) return this.#giveBack('ok');
     this.#loadMs = lease.loadMs;
+    this.#sentMs = clock.monotonicMs();
+    this.#prefixRun = this.#parts.prefixes.begin(this.#model, this.#job.workload.prefix);
     this.#exchange = lease.connection.exchange(this.#job.path, this.#job.bodyFor(this.#model), this);
   }
 
@@ -252,6 +258,7 @@ class Run implements RequestRun, ReplySink {
       return;
     }
     const from = this.#model;
+    this.#prefixRun?.end({ promptRead: 0 });
     this.#giveBack(error.code === 'runtime_failed' ? 'failed' : 'ok');
     this.#parts.emit({ kind: 'request.retried', requestId: this.#job.requestId, from, to: next, cause: error.message });
     this.#model = next;
@@ -273,10 +280,17 @@ class Run implements RequestRun, ReplySink {
 
   #close(outcome: Outcome, actual: Actual, how: 'ok' | 'aborted' | 'failed'): void {
     this.#closed = true;
+    this.#prefixRun?.end({ ...actual, promptRead: this.#promptRead(actual, how) });
     this.#giveBack(how);
     const record = this.#record(outcome, actual);
     this.#parts.emit({ kind: 'request.finished', record });
     if (outcome.kind === 'ok') this.#parts.observe(this.#model, record);
+  }
+
+  #promptRead(actual: Actual, how: 'ok' | 'aborted' | 'failed'): number {
+    if (actual.promptTokens !== undefined || this.#tap?.hasContent === true) return 1;
+    if (how !== 'aborted') return 0;
+    return promptReadAfter(this.#parts.clock.monotonicMs() - this.#sentMs, this.#predicted().prefillMs);
   }
 
   #giveBack(how: 'ok' | 'aborted' | 'failed'): void {
@@ -325,17 +339,4 @@ class Run implements RequestRun, ReplySink {
       outcome,
     };
   }
-}
-
-function meets(slo: Slo, actual: Actual): boolean {
-  const ttftOk = slo.ttftMs === undefined || actual.ttftMs === undefined || actual.ttftMs <= slo.ttftMs;
-  const e2eOk = slo.e2eMs === undefined || actual.e2eMs === undefined || actual.e2eMs <= slo.e2eMs;
-  return ttftOk && e2eOk;
-}
-
-function asGatewayError(thrown: unknown): GatewayError {
-  if (thrown instanceof GatewayError) return thrown;
-  return new GatewayError('runtime_failed', `the request failed inside the gateway: ${messageOf(thrown)}`, {
-    cause: thrown,
-  });
 }

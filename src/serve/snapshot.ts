@@ -4,7 +4,7 @@ import type { ModelId } from '../core/ids.ts';
 import type { Knowledge } from '../core/knowledge.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { ModelFacts, Profile } from '../core/profile.ts';
-import type { LaneView, ModelView, Snapshot, WindowView } from '../core/snapshot.ts';
+import type { LaneView, ModelView, PrefixCacheView, Snapshot, WindowView } from '../core/snapshot.ts';
 import { windowState } from '../policy/window.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { SupervisedModel, Supervisor } from '../supervise/supervisor-types.ts';
@@ -16,6 +16,7 @@ export type SnapshotSources = {
   readonly supervisor: Pick<Supervisor, 'views' | 'memory'>;
   readonly lanes: Pick<Lanes, 'views'>;
   readonly profileOf: (model: ModelPolicy, facts: ModelFacts | undefined) => Profile;
+  readonly prefixCacheOf: (model: ModelId) => PrefixCacheView | undefined;
   readonly knowledge: Knowledge;
 };
 
@@ -33,10 +34,10 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     const view = views.get(model.id);
     if (view === undefined) continue;
     const device = policy.runtimes.get(model.runtime)?.device ?? '';
-    models.set(
-      model.id,
-      toModelView(view, sources.profileOf(model, view.facts), slotWaitMs(model.id, view, lanes.get(device))),
-    );
+    models.set(model.id, {
+      ...toModelView(view, sources.profileOf(model, view.facts), slotWaitMs(model.id, view, lanes.get(device))),
+      prefixCache: sources.prefixCacheOf(model.id),
+    });
   }
   return {
     nowMs,

@@ -101,6 +101,7 @@ function play(given: { readonly acquire?: (model: ModelId) => Promise<Lease> | u
     lanes,
     supervisor,
     placeOf: () => ({ device: 'cpu', slots: 1 }),
+    prefixes: { begin: () => undefined },
     observe: (model: ModelId) => observed.push(model),
   };
   const run = startRequest(parts, job, sink);

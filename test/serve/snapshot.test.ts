@@ -41,6 +41,7 @@ function snapshot(views: Record<string, SupervisedModel>, lanes: readonly LaneVi
     },
     lanes: { views: () => new Map(lanes.map((lane) => [lane.device, lane])) },
     profileOf: () => ({}),
+    prefixCacheOf: () => undefined,
     knowledge: NO_KNOWLEDGE,
   });
 }

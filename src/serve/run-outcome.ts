@@ -1,0 +1,25 @@
+import type { Slo } from '../core/decision.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import type { Actual } from '../core/events.ts';
+
+/** True where every target was met; a figure that is not known counts as met. */
+export function meets(slo: Slo, actual: Actual): boolean {
+  const ttftOk = slo.ttftMs === undefined || actual.ttftMs === undefined || actual.ttftMs <= slo.ttftMs;
+  const e2eOk = slo.e2eMs === undefined || actual.e2eMs === undefined || actual.e2eMs <= slo.e2eMs;
+  return ttftOk && e2eOk;
+}
+
+/**
+ * Share of a prompt, 0..1, that an engine has read when it was stopped after `spentMs` before its first token: it keeps
+ * what it has read, and how much that is only the time tells.
+ */
+export const promptReadAfter = (spentMs: number, prefillMs: number): number =>
+  Math.min(1, Math.max(0, spentMs) / Math.max(1, prefillMs));
+
+/** Anything thrown as an error with a code. */
+export function asGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  return new GatewayError('runtime_failed', `the request failed inside the gateway: ${messageOf(thrown)}`, {
+    cause: thrown,
+  });
+}
