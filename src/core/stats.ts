@@ -41,6 +41,19 @@ export function medianInterval(values: readonly number[], resamples = 2000): Int
   return { low: percentileSorted(medians, 0.025) ?? 0, high: percentileSorted(medians, 0.975) ?? 0 };
 }
 
+/**
+ * Wilson's 95 % interval of a share (1927): what the true share may be after `hits` of `n`. Unlike the plain formula it
+ * holds for small n and for shares of 0 and 1. 0 to 1 for n = 0.
+ */
+export function wilsonInterval(hits: number, n: number): Interval {
+  if (n <= 0) return { low: 0, high: 1 };
+  const z2 = 1.959964 ** 2;
+  const share = hits / n;
+  const middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+  const half = Math.sqrt(z2 * ((share * (1 - share)) / n + z2 / (4 * n * n))) / (1 + z2 / n);
+  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+}
+
 /** A straight line y = intercept + slope · x. */
 export type Line = { readonly slope: number; readonly intercept: number };
 

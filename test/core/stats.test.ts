@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fitLine, median, medianInterval, percentile, percentileSorted } from '../../src/core/stats.ts';
+import { fitLine, median, medianInterval, percentile, percentileSorted, wilsonInterval } from '../../src/core/stats.ts';
 
 const sample = fc.array(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 60 });
 const quantile = fc.double({ min: 0, max: 1, noNaN: true });
@@ -117,5 +117,33 @@ describe('fitLine', () => {
         { x: 1, y: 2 },
       ]),
     ).toBeUndefined();
+  });
+});
+
+describe('wilsonInterval', () => {
+  test('gives the published bounds', () => {
+    // Agresti and Coull 1998: 0 of 10 and 5 of 10.
+    expect(wilsonInterval(0, 10)).toEqual({ low: 0, high: expect.closeTo(0.2775, 3) });
+    expect(wilsonInterval(5, 10)).toEqual({ low: expect.closeTo(0.2366, 3), high: expect.closeTo(0.7634, 3) });
+  });
+
+  test('holds the share, lies within 0 and 1 and narrows with n', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 500 }), fc.double({ min: 0, max: 1, noNaN: true }), (n, share) => {
+        const hits = Math.round(share * n);
+        const { low, high } = wilsonInterval(hits, n);
+        expect(low).toBeLessThanOrEqual(hits / n + 1e-12);
+        expect(high).toBeGreaterThanOrEqual(hits / n - 1e-12);
+        expect(low).toBeGreaterThanOrEqual(0);
+        expect(high).toBeLessThanOrEqual(1);
+        const wider = wilsonInterval(hits, n);
+        const narrower = wilsonInterval(hits * 4, n * 4);
+        expect(narrower.high - narrower.low).toBeLessThanOrEqual(wider.high - wider.low);
+      }),
+    );
+  });
+
+  test('knows nothing without trials', () => {
+    expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
   });
 });
