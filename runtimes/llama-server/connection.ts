@@ -1,8 +1,9 @@
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { ModelPolicy } from '../../src/core/policy.ts';
-import type { ChildEndpoint, RuntimeConnection } from '../../src/core/runtime.ts';
-import { createEngineClient, type EngineClient } from '../../src/transport/engine-client.ts';
+import type { ChildEndpoint, RunningManifest, RuntimeConnection } from '../../src/core/runtime.ts';
+import { createEngineClient, type EngineClient, type JsonReply } from '../../src/transport/engine-client.ts';
+import { readProps } from './read-props.ts';
 
 /** A socket for `/health` and `/slots` beside those of the slots. */
 const SPARE_CONNECTIONS = 1;
@@ -16,6 +17,8 @@ const IDLE_POLL_MAX_MS = 1_100;
 const IDLE_POLL_QUICK_MS = 100;
 /** A server that does not answer `/health` for so long is asked again: its accept queue may have lost us. */
 const HEALTH_LIMIT_MS = 2_000;
+/** A server that has loaded answers `/props` within a millisecond; one that does not is not waited for. */
+const PROPS_LIMIT_MS = 1_000;
 
 /** Opens the way to a llama-server that was started on this endpoint. */
 export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, clock: Clock): RuntimeConnection {
@@ -24,8 +27,14 @@ export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, 
     headers: { authorization: `Bearer ${endpoint.apiKey}` },
     connections: (model.settings.parallel ?? 1) + SPARE_CONNECTIONS,
   });
+  let manifest: RunningManifest | undefined;
   return {
-    ready: (signal) => untilReady(client, clock, signal),
+    ready: async (signal) => {
+      await untilReady(client, clock, signal);
+      manifest = await askProps(client, model, clock, signal);
+    },
+    manifest: () => manifest,
+    countTokens: (body, signal) => countTokens(client, body, signal),
     canary: (signal) => generateOne(client, model, signal),
     idle: (signal, othersRunning) => untilIdle(client, clock, signal, othersRunning ?? (() => 0)),
     exchange: (path, body, sink) => client.exchange(path, body, sink),
@@ -48,15 +57,44 @@ async function untilReady(client: EngineClient, clock: Clock, signal: AbortSigna
   );
 }
 
+/** Undefined where the server does not tell in time: the load is done, and what it can do is guessed from its file. */
+async function askProps(
+  client: EngineClient,
+  model: ModelPolicy,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<RunningManifest | undefined> {
+  const reply = await askWithin(client, clock, { path: '/props', limitMs: PROPS_LIMIT_MS, signal });
+  return reply?.status === 200 ? readProps(reply.body, model.settings) : undefined;
+}
+
+async function countTokens(
+  client: EngineClient,
+  body: Buffer | string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { status, body: answer } = await client.json('POST', '/v1/chat/completions/input_tokens', body, signal);
+  // A build without the endpoint answers 404, a request it would refuse 400.
+  const tokens = (answer as { readonly input_tokens?: unknown } | undefined)?.input_tokens;
+  return status === 200 && typeof tokens === 'number' ? tokens : undefined;
+}
+
 async function healthStatus(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<number | undefined> {
+  return (await askWithin(client, clock, { path: '/health', limitMs: HEALTH_LIMIT_MS, signal }))?.status;
+}
+
+type Question = { readonly path: string; readonly limitMs: number; readonly signal: AbortSignal };
+
+/** Undefined when refused, reset or silent: whether to go on is the caller's signal's business. */
+async function askWithin(client: EngineClient, clock: Clock, question: Question): Promise<JsonReply | undefined> {
+  const { path, limitMs, signal } = question;
   const abort = new AbortController();
   const onAbort = () => abort.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const cancel = clock.after(HEALTH_LIMIT_MS, () => abort.abort());
+  const cancel = clock.after(limitMs, () => abort.abort());
   try {
-    return (await client.json('GET', '/health', undefined, abort.signal)).status;
+    return await client.json('GET', path, undefined, abort.signal);
   } catch {
-    // Refused, reset or silent: not yet. Whether to go on is the caller's signal's business.
     return undefined;
   } finally {
     cancel();

@@ -1,11 +1,12 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
 import { parametersFromName } from '../../src/core/names.ts';
-import type { Capabilities, ModelPolicy, RuntimeSettings } from '../../src/core/policy.ts';
-import type { ModelFacts } from '../../src/core/profile.ts';
+import type { ModelPolicy, RuntimeSettings } from '../../src/core/policy.ts';
+import type { ModelFacts, PrefixCacheFacts } from '../../src/core/profile.ts';
 import type { Availability } from '../../src/core/snapshot.ts';
 import type { GgufMetadata } from '../../src/transport/gguf-metadata.ts';
 import { type KvCacheType, kvBytesPerToken } from '../../src/transport/kv-cache-bytes.ts';
+import { capabilitiesOf } from './capabilities.ts';
 import { DEFAULT_CACHE_RAM_BYTES } from './command-line.ts';
 
 /** A model's file, read: facts, or why there are none. */
@@ -37,7 +38,8 @@ export function createFileInspector(): FileInspector {
       if (metadata.isVisionProjector)
         return unusable(model, 'it is the vision part of a model', 'name it as mmproj and the model itself as file');
       const weightsBytes = await weightsOnDisk(model, metadata);
-      return { kind: 'facts', facts: factsOf(model, metadata, weightsBytes) };
+      const template = await templateOf(model, metadata);
+      return { kind: 'facts', facts: factsOf(model, metadata, { weightsBytes, template }) };
     } catch (error) {
       const missing = error instanceof GatewayError && error.code === 'model_file_missing';
       const remedy = missing ? `put the file there or correct models.${model.id}.file` : 'copy or download it again';
@@ -55,6 +57,17 @@ async function readMetadata(path: string): Promise<GgufMetadata> {
 function unusable(model: ModelPolicy, reason: string, remedy: string): FileInspection {
   const text = reason.includes(model.file) ? reason : `${model.file}: ${reason}`;
   return { kind: 'unusable', availability: { kind: 'unavailable', reason: text, remedy } };
+}
+
+async function templateOf({ settings }: ModelPolicy, metadata: GgufMetadata): Promise<string | undefined> {
+  const path = settings.chatTemplateFile;
+  if (path === undefined) return metadata.chatTemplate;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const message = `the chat template ${path} cannot be read: ${messageOf(cause)}; correct chat_template_file`;
+    throw new GatewayError('model_file_missing', message, { cause });
+  }
 }
 
 /** All parts of a split model and its vision projector, bytes. Rejects where one is missing. */
@@ -95,8 +108,13 @@ const KV_TYPES: readonly string[] = ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0
  * compute buffer (logits of one micro-batch: ubatch × largest possible vocabulary × 4 bytes) +
  * the program. An upper bound on purpose: it decides what is tried at all until a peak has been measured.
  */
-export function factsOf(model: ModelPolicy, metadata: GgufMetadata, weightsBytes: number): ModelFacts {
+export function factsOf(
+  model: ModelPolicy,
+  metadata: GgufMetadata,
+  { weightsBytes, template }: { readonly weightsBytes: number; readonly template: string | undefined },
+): ModelFacts {
   const { settings } = model;
+  const { capabilities, sources } = capabilitiesOf(model, metadata, template);
   const trained = metadata.contextLength > 0 ? metadata.contextLength : undefined;
   const total = settings.context ?? trained ?? 4096;
   const perToken = kvBytesPerToken(metadata, kvType(settings.cacheTypeK), kvType(settings.cacheTypeV));
@@ -116,7 +134,10 @@ export function factsOf(model: ModelPolicy, metadata: GgufMetadata, weightsBytes
       trained ?? Number.POSITIVE_INFINITY,
     ),
     estimatedMemoryBytes: Math.round(weightsBytes + perToken * total + cacheRamBytes + computeBytes + PROGRAM_BYTES),
-    capabilities: { ...capabilitiesOf(settings, metadata), ...model.capabilities },
+    capabilities,
+    capabilitySources: sources,
+    tokenizer: metadata.tokenizer,
+    prefixCache: prefixCacheOf(settings, metadata, { ramBytes: cacheRamBytes, bytesPerToken: perToken }),
   };
 }
 
@@ -126,19 +147,20 @@ const isKvType = (type: string): type is KvCacheType => KV_TYPES.includes(type);
 const kvType = (type: string | undefined): KvCacheType =>
   type !== undefined && isKvType(type) ? type : DEFAULT_KV_TYPE;
 
-function capabilitiesOf(settings: RuntimeSettings, metadata: GgufMetadata): Capabilities {
-  const thinks =
-    metadata.chatTemplate !== undefined && /<think|enable_thinking|reasoning_content/.test(metadata.chatTemplate);
+/** llama-server's own default of `--checkpoint-min-step`, tokens. */
+const DEFAULT_CHECKPOINT_STEP = 8192;
+
+function prefixCacheOf(
+  settings: RuntimeSettings,
+  { canGoBack }: GgufMetadata,
+  sizes: Pick<PrefixCacheFacts, 'ramBytes' | 'bytesPerToken'>,
+): PrefixCacheFacts {
+  const windowKept = settings.extraArgs?.includes('--swa-full') === true;
+  const noCheckpoints = settings.contextCheckpoints === 0;
   return {
-    streaming: true,
-    // Tool calls are parsed by the template engine only.
-    tools: settings.jinja !== false,
-    vision: settings.mmproj !== undefined,
-    audio: false,
-    jsonSchema: true,
-    logprobs: true,
-    // A server started for chat refuses embeddings; it takes a start of its own (--embedding).
-    embeddings: false,
-    thinking: thinks && settings.reasoningBudget !== 0,
+    ...sizes,
+    slots: Math.max(1, settings.parallel ?? 1),
+    reuse: canGoBack || windowKept ? 'anywhere' : noCheckpoints ? 'append' : 'checkpoints',
+    checkpointStep: settings.checkpointMinStep ?? DEFAULT_CHECKPOINT_STEP,
   };
 }

@@ -21,6 +21,8 @@ export type Figure = {
   readonly source: string;
   /** ISO time of the measurement, where known. */
   readonly at?: string;
+  /** Id of the machine state it was measured in; absent for figures that were not measured, or long ago. */
+  readonly fingerprint?: string;
 };
 
 /** The metrics a profile is made of; rows in the store carry these names. */
@@ -90,9 +92,16 @@ export type ModelFacts = {
   /** Memory formula, bytes: weights + KV cache + compute buffers. Used until a peak has been measured. */
   readonly estimatedMemoryBytes: number;
   readonly capabilities: Capabilities;
+  /** Where each capability is known from, for people; absent where a runtime kind does not say. */
+  readonly capabilitySources?: CapabilitySources | undefined;
+  /** Models with equal values cut text into the same tokens; absent where that is not known. */
+  readonly tokenizer?: string | undefined;
   /** How the engine keeps keys and values for the next prompt; absent where it keeps none or that is not known. */
   readonly prefixCache?: PrefixCacheFacts | undefined;
 };
+
+/** One line each: `chat template mentions tools`, `/props of the running child`, `declared in the policy`. */
+export type CapabilitySources = { readonly [Name in keyof Capabilities]?: string };
 
 /** How an engine keeps keys and values from one prompt to the next. */
 export type PrefixCacheFacts = {

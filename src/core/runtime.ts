@@ -1,5 +1,5 @@
 import type { GatewayError } from './errors.ts';
-import type { ModelPolicy, RuntimePolicy } from './policy.ts';
+import type { Capabilities, ModelPolicy, RuntimePolicy } from './policy.ts';
 import type { ModelFacts } from './profile.ts';
 import type { Availability } from './snapshot.ts';
 
@@ -96,11 +96,30 @@ export interface RuntimeConnection {
   exchange(path: string, body: Buffer | string, sink: ReplySink): Exchange;
   /** What is known of the running child beyond its model's facts, for people; undefined before anything is. */
   details?(): Readonly<Record<string, unknown>> | undefined;
+  /**
+   * What the child says of itself, once it has loaded: truer than what its file lets guess. The same object as long as
+   * nothing changed; undefined where its kind does not tell.
+   */
+  manifest?(): RunningManifest | undefined;
+  /**
+   * Exact tokens of a chat request's prompt, by the child's own template and tokenizer, whether or not it generates at
+   * the time; undefined where it cannot count. Rejects with the signal's reason on abort.
+   */
+  countTokens?(body: Buffer | string, signal: AbortSignal): Promise<number | undefined>;
   /** Why the child should make way for a fresh one once nothing runs; undefined as long as it is well. */
   worn?(rssBytes: number): string | undefined;
   /** Closes sockets. The process is the supervisor's. */
   close(): void;
 }
+
+/** What a running child says of itself. */
+export type RunningManifest = {
+  /** Context of one slot, tokens; absent where it does not say. */
+  readonly contextTokens?: number;
+  readonly capabilities: Partial<Capabilities>;
+  /** Where that stands, for people: `/props of the running child`. */
+  readonly source: string;
+};
 
 /**
  * Receives a reply as it comes. Calls are made from the socket's read event, in the order

@@ -25,6 +25,8 @@ export type ChainModelOptions = {
   readonly weights: TensorType;
   /** Longest context the metadata promise; 8192 when missing. */
   readonly contextTokens?: number;
+  /** Jinja chat template in place of the demo's own. */
+  readonly chatTemplate?: string;
   /** Kept in the metadata (`sluice.stamp`), so that a reader can tell which version of a model a file holds. */
   readonly stamp?: string;
 };
@@ -100,7 +102,7 @@ function buildMetadata(options: ChainModelOptions, { tokens, idOf }: Vocabulary)
     'tokenizer.ggml.add_bos_token': { kind: 'bool', value: false },
     'tokenizer.ggml.add_eos_token': { kind: 'bool', value: false },
     'tokenizer.ggml.add_space_prefix': { kind: 'bool', value: false },
-    'tokenizer.chat_template': string(chatTemplate),
+    'tokenizer.chat_template': string(options.chatTemplate ?? chatTemplate),
   };
 }
 

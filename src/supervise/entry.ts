@@ -8,6 +8,7 @@ import type { Residency } from '../core/snapshot.ts';
 import type { Child, ChildSpec } from './child.ts';
 import type { ChildLog } from './child-log.ts';
 import { type ChildState, holdsProcess, runningIn } from './child-machine.ts';
+import { knownFacts } from './manifest.ts';
 import type { SupervisedModel } from './supervisor-types.ts';
 import type { Waiter } from './waiters.ts';
 
@@ -98,7 +99,7 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
   entry.viewedState = child.state;
   entry.view = {
     availability: inspection.availability,
-    facts: inspection.facts,
+    facts: knownFacts(entry),
     runtimeVersion: inspection.runtimeVersion,
     residency: residencyOf(entry, clock, measured),
     running: runningIn(child.state),

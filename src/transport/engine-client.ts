@@ -25,7 +25,7 @@ export type EngineAddress = {
 export interface EngineClient {
   /** POSTs `body` as JSON; the reply's bytes go to the sink untouched. */
   exchange(path: string, body: Buffer | string, sink: ReplySink): Exchange;
-  /** Small questions (health, slots, props). Rejects with the signal's reason on abort, with the socket's error otherwise. */
+  /** Small questions (health, slots, props); a body that is text or bytes is taken for JSON as it is. Rejects with the signal's reason on abort, with the socket's error otherwise. */
   json(method: 'GET' | 'POST', path: string, body: unknown, signal: AbortSignal): Promise<JsonReply>;
   close(): void;
 }
@@ -175,11 +175,17 @@ async function askJson(
     method: call.method,
     path: call.path,
     headers: call.headers,
-    body: call.body === undefined ? undefined : JSON.stringify(call.body),
+    body: encodeBody(call.body),
     signal,
   });
   const text = await body.text();
   return { status: statusCode, body: parseOrUndefined(text) };
+}
+
+// Bytes and text are JSON already.
+function encodeBody(body: unknown): Buffer | string | undefined {
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return body;
+  return JSON.stringify(body);
 }
 
 function parseOrUndefined(text: string): unknown {

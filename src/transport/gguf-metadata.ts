@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { GGMLFileQuantizationType, GGMLQuantizationType, type GGUFParseOutput, gguf } from '@huggingface/gguf';
 import { GatewayError, messageOf } from '../core/errors.ts';
@@ -21,6 +22,15 @@ export type GgufMetadata = {
   readonly keyLength: number;
   readonly valueLength: number;
   readonly chatTemplate: string | undefined;
+  /**
+   * False where layers keep a state that cannot be taken back to an earlier token, or only the last tokens of a window:
+   * recurrent, hybrid and sliding-window models.
+   */
+  readonly canGoBack: boolean;
+  /** Same text, same tokens: models with equal fingerprints count alike. Undefined where the file holds no vocabulary. */
+  readonly tokenizer: string | undefined;
+  /** How token embeddings become one of the text (`mean`, `cls`, `last`, `rank`), where the model is made for that. */
+  readonly pooling: string | undefined;
   /** The file is no language model but the vision part (`--mmproj`) of one. */
   readonly isVisionProjector: boolean;
   /** Files the model is split into; 1 for the usual single file. Figures are of this file alone. */
@@ -111,6 +121,9 @@ function describe({ metadata, tensorInfos }: GGUFParseOutput, sizeBytes: number)
     keyLength,
     valueLength: number('attention.value_length') ?? headLength,
     chatTemplate: textIn(values['tokenizer.chat_template']),
+    canGoBack: canGoBack(values, architecture),
+    tokenizer: tokenizerOf(values),
+    pooling: poolingOf(number('pooling_type')),
     isVisionProjector: architecture === 'clip',
     splitCount: Math.max(1, numberIn(values['split.count']) ?? 1),
     sizeBytes,
@@ -131,6 +144,40 @@ function kvHeadsOf(
   const interval = Math.max(1, numberIn(values[`${architecture}.full_attention_interval`]) ?? 1);
   return each * Math.ceil(blockCount / interval);
 }
+
+/** Keys of llama.cpp's `llama-arch.cpp` that only models with such layers have. */
+const STATE_KEYS = [
+  'ssm.conv_kernel',
+  'ssm.state_size',
+  'wkv.head_size',
+  'shortconv.l_cache',
+  'full_attention_interval',
+];
+
+function canGoBack(values: Readonly<Record<string, unknown>>, architecture: string): boolean {
+  if (STATE_KEYS.some((key) => values[`${architecture}.${key}`] !== undefined)) return false;
+  return (numberIn(values[`${architecture}.attention.sliding_window`]) ?? 0) === 0;
+}
+
+/** So many tokens of the vocabulary, evenly spread, tell it from others; the largest have 260,000. */
+const TOKENS_SAMPLED = 512;
+
+function tokenizerOf(values: Readonly<Record<string, unknown>>): string | undefined {
+  const tokens = values['tokenizer.ggml.tokens'];
+  if (!Array.isArray(tokens) || tokens.length === 0) return undefined;
+  const model = textIn(values['tokenizer.ggml.model']) ?? '';
+  const pre = textIn(values['tokenizer.ggml.pre']) ?? '';
+  const merges = values['tokenizer.ggml.merges'];
+  const step = Math.max(1, Math.floor(tokens.length / TOKENS_SAMPLED));
+  const sample: unknown[] = [model, pre, tokens.length, Array.isArray(merges) ? merges.length : 0];
+  for (let index = 0; index < tokens.length; index += step) sample.push(tokens[index]);
+  return `${model}-${createHash('sha256').update(JSON.stringify(sample)).digest('hex').slice(0, 12)}`;
+}
+
+// `enum llama_pooling_type`; 0 is none.
+const POOLINGS: readonly (string | undefined)[] = [undefined, 'mean', 'cls', 'last', 'rank'];
+
+const poolingOf = (type: number | undefined): string | undefined => (type === undefined ? undefined : POOLINGS[type]);
 
 function quantizationOf(fileType: number | undefined, tensors: GGUFParseOutput['tensorInfos']): string {
   const named = fileType === undefined ? undefined : GGMLFileQuantizationType[fileType];

@@ -40,6 +40,8 @@ describe('readGgufMetadata', () => {
       keyLength: 64,
       valueLength: 64,
       isVisionProjector: false,
+      canGoBack: true,
+      pooling: undefined,
       splitCount: 1,
       sizeBytes,
     });

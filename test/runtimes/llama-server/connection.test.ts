@@ -37,12 +37,48 @@ let asked = 0;
 
 const signal = new AbortController().signal;
 
+describe('countTokens', () => {
+  it('sends the request as it is and takes the count', async () => {
+    const seen: string[] = [];
+    const connection = await serve((request, response) => {
+      request.on('data', (bytes) => seen.push(`${request.url} ${bytes}`));
+      request.on('end', () => response.end(JSON.stringify({ input_tokens: 29, object: 'response.input_tokens' })));
+    });
+    expect(await connection.countTokens?.(Buffer.from('{"messages":[]}'), signal)).toBe(29);
+    expect(seen).toEqual(['/v1/chat/completions/input_tokens {"messages":[]}']);
+  });
+
+  it('counts nothing where the build has no such endpoint', async () => {
+    asked = 0;
+    const connection = await serve(answering([404, { error: { message: 'File Not Found' } }]));
+    expect(await connection.countTokens?.('{}', signal)).toBeUndefined();
+  });
+});
+
 describe('ready', () => {
   it('waits through 503 until the model is loaded', async () => {
     asked = 0;
     const connection = await serve(answering([503, {}], [503, {}], [200, { status: 'ok' }]));
     await connection.ready(signal);
-    expect(asked).toBe(3);
+    // Three times for its health, once for what it can do.
+    expect(asked).toBe(4);
+  });
+
+  it('asks what the server can do once it has loaded', async () => {
+    const connection = await serve((request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(request.url === '/props' ? { modalities: { vision: true, audio: false } } : {}));
+    });
+    expect(connection.manifest?.()).toBeUndefined();
+    await connection.ready(signal);
+    expect(connection.manifest?.()).toMatchObject({ capabilities: { vision: true, audio: false } });
+  });
+
+  it("does without a server's word where it answers something else", async () => {
+    const connection = await serve(answering([200, {}], [501, { error: 'disabled' }]));
+    asked = 0;
+    await connection.ready(signal);
+    expect(connection.manifest?.()).toBeUndefined();
   });
 
   it('takes a refused connection for not yet', async () => {
