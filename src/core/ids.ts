@@ -14,3 +14,15 @@ export const runtimeId = (text: string): RuntimeId => text as RuntimeId;
 export const modelId = (text: string): ModelId => text as ModelId;
 /** Names a string as a request's identifier. */
 export const requestId = (text: string): RequestId => text as RequestId;
+
+/**
+ * A request's own number in [0, 1), the same whenever it is asked for and evenly spread over requests: FNV-1a of the
+ * identifier, finished as MurmurHash3 is, because identifiers that differ in their last letter alone must not come close.
+ */
+export function drawOf(id: RequestId): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < id.length; index += 1) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 0x1_0000_0000;
+}

@@ -16,6 +16,7 @@ export type Policy = {
   readonly runtimes: ReadonlyMap<RuntimeId, RuntimePolicy>;
   readonly models: ReadonlyMap<ModelId, ModelPolicy>;
   readonly classes: Readonly<Record<ModelClass, ClassPolicy>>;
+  readonly routing: RoutingPolicy;
   readonly classify: { readonly rules: readonly ClassifyRule[] };
   readonly clients: readonly ClientPolicy[];
 };
@@ -191,6 +192,20 @@ export type ClassPolicy = {
   readonly outputTokens: number;
   readonly window: Window | undefined;
   readonly yieldTo: readonly ModelClass[];
+};
+
+/** How feasible models are compared; prices are in quality, 0..1. See `route/choose.ts`. */
+export type RoutingPolicy = {
+  /** Share of requests with time to spare that take the second best loaded model. */
+  readonly explore: number;
+  /** Per unit of load on the device and share of the E2E target that a run takes. */
+  readonly congestionPrice: number;
+  /** Per share of the E2E target that a load takes. */
+  readonly loadPrice: number;
+  /** What a load that evicts another model must gain at least. */
+  readonly swapMargin: number;
+  /** For the model that holds the whole prompt already; in proportion for a part of it. */
+  readonly conversationBonus: number;
 };
 
 /** Daily time window in one time zone; may cross midnight. start = end means the whole day. */

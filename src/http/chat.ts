@@ -4,7 +4,7 @@ import { recordFeatures } from '../classify/record-features.ts';
 import type { Decision, Workload } from '../core/decision.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { RequestFeatures } from '../core/features.ts';
-import { type RequestId, requestId } from '../core/ids.ts';
+import { drawOf, type RequestId, requestId } from '../core/ids.ts';
 import type { ClientPolicy } from '../core/policy.ts';
 import { type DecodedChat, decodeChat } from '../dialects/openai/decode-chat.ts';
 import { encodeError } from '../dialects/openai/encode-error.ts';
@@ -57,7 +57,7 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   if (parts.isStarting()) await parts.started();
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
-  const workload = toWorkload(parts, decoded, client);
+  const workload = { ...toWorkload(parts, decoded, client), draw: drawOf(arrival.requestId) };
   const features = parts.policy().gateway.recordFeatures ? recordFeatures(decoded.facts, parts.policy()) : undefined;
   const decision = decide(workload, parts.snapshot(), parts.policy());
   if (decision.kind === 'refused') {

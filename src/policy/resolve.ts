@@ -15,6 +15,7 @@ import type {
 } from '../core/policy.ts';
 import type { ParsedModel, ParsedPolicy } from './schema.ts';
 import type { ParsedClass, ParsedRule } from './schema-classes.ts';
+import type { ParsedRouting } from './schema-routing.ts';
 import type { ParsedSettings } from './schema-settings.ts';
 
 /** Where the policy came from. */
@@ -48,6 +49,7 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
       quality: classOf(parsed.classes.quality),
       batch: classOf(parsed.classes.batch),
     },
+    routing: routingOf(parsed.routing),
     classify: { rules: parsed.classify.rules.map(ruleOf) },
     clients: parsed.clients.map((client) => ({
       name: client.name,
@@ -88,6 +90,14 @@ function gatewayOf(gateway: ParsedPolicy['gateway']): Policy['gateway'] {
     recordFeatures: gateway.record === 'features',
   };
 }
+
+const routingOf = (routing: ParsedRouting): Policy['routing'] => ({
+  explore: routing.explore,
+  congestionPrice: routing.congestion_price,
+  loadPrice: routing.load_price,
+  swapMargin: routing.swap_margin,
+  conversationBonus: routing.conversation_bonus,
+});
 
 function machineOf(machine: ParsedPolicy['machine'], folder: string): MachinePolicy {
   return {

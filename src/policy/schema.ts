@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MODEL_CLASSES } from '../core/classes.ts';
 import { classesSchema, classifySchema } from './schema-classes.ts';
 import { gatewaySchema, machineSchema } from './schema-machine.ts';
+import { routingSchema } from './schema-routing.ts';
 import { samplingSchema, settingsSchema } from './schema-settings.ts';
 import { closedMap, identifier, modelName, positiveDuration, text } from './schema-values.ts';
 
@@ -88,6 +89,7 @@ export const policySchema = closedMap({
   runtimes: z.record(identifier(), runtimeSchema).default({}).describe('Programs that serve models.'),
   models: z.record(modelName(), modelSchema).default({}).describe('Models by the id clients see.'),
   classes: classesSchema.describe('What clients may expect.'),
+  routing: routingSchema.describe('How models that meet the targets are compared.'),
   classify: classifySchema.describe('How a request without a hint gets its class.'),
   clients: z.array(clientSchema).default([]).describe('Who may ask. None: everybody on this machine.'),
 });

@@ -3,30 +3,34 @@ import type { ModelId } from '../core/ids.ts';
 import type { Assessment } from './filter.ts';
 
 /**
- * Price of a lane's congestion and of a load, in quality per share of the end-to-end target (reference simulation:
- * mu = 0.15, nu = 0.1, both of small effect). They make a busy machine prefer shorter runs and a loaded model.
+ * Best first among feasible candidates. The class's `prefer` leads whenever it is in the list: the operator's word beats
+ * the formula. Then by utility (`utility.ts`); equal utility goes to the shorter prediction, then to the order of the
+ * policy.
  */
-const CONGESTION_PRICE = 0.15;
-const LOAD_PRICE = 0.1;
+export function rankFeasible(feasible: readonly Assessment[], prefer: ModelId | undefined): Assessment[] {
+  return feasible.toSorted((a, b) => {
+    if (a.model.id === prefer) return -1;
+    if (b.model.id === prefer) return 1;
+    return (b.utility ?? 0) - (a.utility ?? 0) || e2eMs(a) - e2eMs(b);
+  });
+}
+
+/** A candidate with this much room (target over prediction) may be explored, and may make way for one that is. */
+const SLACK_MIN = 2;
 
 /**
- * Best first among feasible candidates. The class's `prefer` leads whenever it is in the list: the operator's word beats
- * the formula. Then by utility
- *
- *   U = quality - mu * occupancy * (prefill + decode) / D - nu * load / D        D = end-to-end target
- *
- * where occupancy = (running + waiting) / lanes of the device (of an M/M/1 lane this is rho / (1 - rho)). Without a
- * target only quality counts. Equal utility goes to the shorter prediction, then to the order of the policy.
+ * The candidate to try in place of the best, so that what is known of it stays fresh: the next best that is loaded, where
+ * both meet a target twice over. Undefined where this request is none of the `share` that explores, or nobody is there.
  */
-export function rankFeasible(feasible: readonly Assessment[], slo: Slo, prefer: ModelId | undefined): Assessment[] {
-  const ranked = feasible.map((assessment) => ({ assessment, utility: utilityOf(assessment, slo) }));
-  ranked.sort((a, b) => {
-    if (a.assessment.model.id === prefer) return -1;
-    if (b.assessment.model.id === prefer) return 1;
-    if (a.utility !== b.utility) return b.utility - a.utility;
-    return e2eMs(a.assessment) - e2eMs(b.assessment);
-  });
-  return ranked.map(({ assessment }) => assessment);
+export function exploredOf(
+  ranked: readonly Assessment[],
+  slo: Slo,
+  { draw, share }: { readonly draw: number | undefined; readonly share: number },
+): Assessment | undefined {
+  if (draw === undefined || draw >= share || (slo.ttftMs === undefined && slo.e2eMs === undefined)) return undefined;
+  const [best, ...others] = ranked;
+  if (best === undefined || best.strain > 1 / SLACK_MIN) return undefined;
+  return others.find(({ strain, predicted }) => strain <= 1 / SLACK_MIN && predicted?.loadMs === 0);
 }
 
 /**
@@ -39,15 +43,6 @@ export function rankDegraded(usable: readonly Assessment[]): Assessment[] {
   const inTime = usable.filter(({ meetsQuality, strain }) => !meetsQuality && strain <= 1).sort(byQuality);
   const late = usable.filter(({ meetsQuality, strain }) => !meetsQuality && strain > 1).sort(byStrain);
   return [...atFloor, ...inTime, ...late];
-}
-
-/** Utility as described at {@link rankFeasible}; without a prediction, quality alone. */
-export function utilityOf({ quality, predicted, lane }: Assessment, slo: Slo): number {
-  if (predicted === undefined || slo.e2eMs === undefined || slo.e2eMs <= 0) return quality;
-  const occupancy =
-    lane === undefined || lane.lanes <= 0 ? 0 : (lane.running.length + lane.waiting.length) / lane.lanes;
-  const runShare = (predicted.prefillMs + predicted.decodeMs) / slo.e2eMs;
-  return quality - CONGESTION_PRICE * occupancy * runShare - LOAD_PRICE * (predicted.loadMs / slo.e2eMs);
 }
 
 const e2eMs = ({ predicted }: Assessment): number => predicted?.e2eMs ?? Number.POSITIVE_INFINITY;

@@ -1,9 +1,9 @@
-import type { Candidate, Decision, Prediction, Slo, Workload } from '../core/decision.ts';
+import type { Candidate, Decision, Prediction, Workload } from '../core/decision.ts';
 import { formatDurationMs } from '../core/format.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Snapshot } from '../core/snapshot.ts';
-import { rankDegraded, rankFeasible, utilityOf } from './choose.ts';
+import { exploredOf, rankDegraded, rankFeasible } from './choose.ts';
 import { type Assessment, assess, describeTerms } from './filter.ts';
 import { refuse } from './refuse.ts';
 
@@ -34,6 +34,7 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
     queues: new Map(),
     pinned,
   };
+  const outcome = { workload, prefer: classPolicy.prefer };
   const assessments: Assessment[] = [];
   for (const model of policy.models.values()) {
     if (!pinned || model.id === workload.pinnedModel) assessments.push(assess(model, circumstances));
@@ -41,22 +42,36 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
   const usable = assessments.filter(({ blocked }) => blocked === undefined);
   const feasible = usable.filter(({ meetsAll }) => meetsAll);
   if (feasible.length > 0) {
-    const ranked = rankFeasible(feasible, workload.slo, classPolicy.prefer);
+    const ranked = rankFeasible(feasible, classPolicy.prefer);
+    const tried = mayExplore(ranked, classPolicy.prefer)
+      ? exploredOf(ranked, workload.slo, { draw: workload.draw, share: policy.routing.explore })
+      : undefined;
+    const first = tried === undefined ? ranked : [tried, ...ranked.filter((assessment) => assessment !== tried)];
     const spares = classPolicy.whenNone === 'degrade' && feasible.length < usable.length;
-    const order = spares ? [...ranked, ...rankDegraded(usable.filter(({ meetsAll }) => !meetsAll))] : ranked;
-    return choice(order, assessments, { workload, prefer: classPolicy.prefer, degraded: false });
+    const order = spares ? [...first, ...rankDegraded(usable.filter(({ meetsAll }) => !meetsAll))] : first;
+    return choice(order, assessments, { ...outcome, degraded: false, insteadOf: tried && ranked[0]?.model.id });
   }
   if (usable.length > 0 && (pinned || classPolicy.whenNone === 'degrade')) {
-    return choice(rankDegraded(usable), assessments, { workload, prefer: classPolicy.prefer, degraded: true });
+    return choice(rankDegraded(usable), assessments, { ...outcome, degraded: true, insteadOf: undefined });
   }
   return {
     kind: 'refused',
-    candidates: assessments.map((assessment) => new Weighed(assessment, workload.slo, undefined)),
+    candidates: assessments.map((assessment) => new Weighed(assessment, undefined)),
     refusal: refuse(assessments, circumstances),
   };
 }
 
-type Outcome = { readonly workload: Workload; readonly prefer: ModelId | undefined; readonly degraded: boolean };
+// The operator's word is not explored away.
+const mayExplore = (ranked: readonly Assessment[], prefer: ModelId | undefined): boolean =>
+  prefer === undefined || ranked[0]?.model.id !== prefer;
+
+type Outcome = {
+  readonly workload: Workload;
+  readonly prefer: ModelId | undefined;
+  readonly degraded: boolean;
+  /** The best, where another was taken to keep its figures fresh. */
+  readonly insteadOf: ModelId | undefined;
+};
 
 function choice(order: readonly Assessment[], all: readonly Assessment[], outcome: Outcome): Decision {
   const winner = order[0];
@@ -70,19 +85,18 @@ function choice(order: readonly Assessment[], all: readonly Assessment[], outcom
     model: winner.model.id,
     device: winner.device,
     predicted: winner.predicted,
-    candidates: all.map(
-      (assessment) => new Weighed(assessment, outcome.workload.slo, assessment === winner ? why : undefined),
-    ),
+    candidates: all.map((assessment) => new Weighed(assessment, assessment === winner ? why : undefined)),
     degraded: outcome.degraded,
-    explored: false,
+    explored: outcome.insteadOf !== undefined,
     reason: asciiLine(`${winner.model.id}: ${why}`),
     fallbacks: order.slice(1, 1 + FALLBACKS_MAX).map(({ model }) => model.id),
   };
 }
 
-function whyChosen(winner: Assessment, all: readonly Assessment[], { workload, prefer }: Outcome): string {
+function whyChosen(winner: Assessment, all: readonly Assessment[], { workload, prefer, insteadOf }: Outcome): string {
   const parts = [describeMet(winner, workload)];
   if (workload.pinnedModel !== undefined) parts.push('asked for by name');
+  else if (insteadOf !== undefined) parts.push(`explored in place of ${insteadOf}, both with time to spare`);
   else if (winner.model.id === prefer) parts.push('preferred');
   else parts.push(`best of those that meet the targets (quality ${winner.quality})`);
   const better = all
@@ -112,23 +126,19 @@ class Weighed implements Candidate {
   readonly quality: number;
   readonly predicted: Prediction | undefined;
   readonly feasible: boolean;
+  readonly utility: number | undefined;
   readonly #assessment: Assessment;
-  readonly #slo: Slo;
   readonly #whyWon: string | undefined;
 
-  constructor(assessment: Assessment, slo: Slo, whyWon: string | undefined) {
+  constructor(assessment: Assessment, whyWon: string | undefined) {
     this.model = assessment.model.id;
     this.device = assessment.device;
     this.quality = assessment.quality;
     this.predicted = assessment.predicted;
     this.feasible = assessment.blocked === undefined && assessment.meetsAll;
+    this.utility = assessment.utility;
     this.#assessment = assessment;
-    this.#slo = slo;
     this.#whyWon = whyWon;
-  }
-
-  get utility(): number | undefined {
-    return this.#assessment.blocked === undefined ? utilityOf(this.#assessment, this.#slo) : undefined;
   }
 
   get reason(): string {

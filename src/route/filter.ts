@@ -5,6 +5,7 @@ import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
 import { assessMemory } from './memory.ts';
 import { lookAtQueue, type PredictionContext, predict, type QueueOutlook } from './predict.ts';
 import { qualityOf } from './quality.ts';
+import { utilityOf } from './utility.ts';
 
 /**
  * Hard obstacles in the order they are looked at. Nothing relaxes them. A refusal speaks of the candidate that got
@@ -28,6 +29,8 @@ export class Assessment {
   /** Largest ratio of a predicted figure to its target (or of tokens to context); over 1 = missed. 0 without targets. */
   readonly strain: number;
   readonly contextTokens: number | undefined;
+  /** What choosing it is worth, see `utility.ts`; undefined where it is blocked. */
+  readonly utility: number | undefined;
   readonly #workload: Workload;
 
   constructor(seen: Omit<Assessment, 'misses' | 'meetsAll'>, workload: Workload) {
@@ -40,6 +43,7 @@ export class Assessment {
     this.meetsQuality = seen.meetsQuality;
     this.strain = seen.strain;
     this.contextTokens = seen.contextTokens;
+    this.utility = seen.utility;
     this.#workload = workload;
   }
 
@@ -91,7 +95,15 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
   const quality = qualityOf(model, view, workload.task);
   const meetsQuality = pinned || quality >= workload.minQuality;
   const strain = strainOf(predicted, workload.slo, contextTokens);
-  const seen = { model, device, lane, quality, predicted, blocked, meetsQuality, strain, contextTokens };
+  const priced = {
+    quality,
+    predicted,
+    deviceLoad: queue?.load ?? 0,
+    swapReturnMs: memory.kind === 'evicts' ? memory.returnMs : undefined,
+    e2eTargetMs: workload.slo.e2eMs,
+  };
+  const utility = blocked === undefined ? utilityOf(priced, policy.routing, snapshot.recentSwaps) : undefined;
+  const seen = { model, device, lane, quality, predicted, blocked, meetsQuality, strain, contextTokens, utility };
   return new Assessment(seen, workload);
 }
 
@@ -108,7 +120,7 @@ function describeMisses(
 function queueOf(device: string, { queues, workload, snapshot }: Circumstances): QueueOutlook | undefined {
   if (queues.has(device)) return queues.get(device);
   const lane = snapshot.lanes.get(device);
-  const queue = lane === undefined ? undefined : lookAtQueue(lane, workload, snapshot.nowMs);
+  const queue = lane === undefined ? undefined : lookAtQueue(lane, workload, snapshot);
   queues.set(device, queue);
   return queue;
 }
@@ -134,11 +146,8 @@ function unseen(model: ModelPolicy, device: string, lane: LaneView | undefined, 
   const blocked = { by: 'unavailable', reason: 'not inspected yet', remedy: 'try again in a moment' } as const;
   const contextTokens = model.settings.context;
   const { quality } = model;
-  const predicted = undefined;
-  return new Assessment(
-    { model, device, lane, quality, predicted, blocked, meetsQuality: false, strain: 0, contextTokens },
-    workload,
-  );
+  const lacks = { predicted: undefined, utility: undefined, meetsQuality: false, strain: 0 };
+  return new Assessment({ model, device, lane, quality, blocked, contextTokens, ...lacks }, workload);
 }
 
 function availabilityObstacle(model: ModelPolicy, view: ModelView): Assessment['blocked'] {

@@ -1,12 +1,14 @@
 import type { ModelId } from '../core/ids.ts';
+import { loadMsBySize } from '../core/size-law.ts';
 import type { ModelView, Snapshot } from '../core/snapshot.ts';
+import { type MemoryHolder, planEviction } from './eviction.ts';
 
 /** Whether a model's memory can be had, and at what price. */
 export type MemoryVerdict =
   /** Loaded, or free memory is enough. */
   | { readonly kind: 'fits' }
-  /** Idle children must go first. */
-  | { readonly kind: 'evicts'; readonly bytes: number; readonly unloadMs: number }
+  /** Idle children must go first: time until they have, and the reload time to be expected of their absence, ms. */
+  | { readonly kind: 'evicts'; readonly bytes: number; readonly unloadMs: number; readonly returnMs: number }
   /** Only after busy children have finished and gone. */
   | { readonly kind: 'waits'; readonly waitMs: number }
   /** More than the whole budget: never. */
@@ -25,22 +27,35 @@ export function assessMemory(modelId: ModelId, view: ModelView, snapshot: Snapsh
   const freeBytes = budgetBytes - pinnedBytes - evictableBytes;
   if (needBytes <= freeBytes) return FITS;
   if (needBytes <= freeBytes + evictableBytes)
-    return { kind: 'evicts', bytes: needBytes - freeBytes, unloadMs: unloadMs(modelId, snapshot) };
+    return {
+      kind: 'evicts',
+      bytes: needBytes - freeBytes,
+      ...priceOfEviction(modelId, needBytes - freeBytes, snapshot),
+    };
   return { kind: 'waits', waitMs: untilFreedMs(modelId, needBytes - freeBytes - evictableBytes, snapshot) };
 }
 
 /** Time until a stopped child has given its memory back, ms, where it was not measured. */
 export const UNLOAD_MS = 500;
 
-// Which idle children go is the supervisor's choice; they leave at the same time, so the slowest of them counts.
-function unloadMs(modelId: ModelId, snapshot: Snapshot): number {
-  let longestMs = 0;
-  for (const [id, { residency, profile }] of snapshot.models) {
-    if (id !== modelId && residency.kind === 'ready') {
-      longestMs = Math.max(longestMs, profile.unloadMs?.value ?? UNLOAD_MS);
-    }
+// Whom the supervisor would stop, by the same rule. They leave at the same time, so the slowest of them counts; each comes
+// back with the probability that it is asked for within the hour.
+function priceOfEviction(modelId: ModelId, missingBytes: number, snapshot: Snapshot) {
+  const holders: MemoryHolder[] = [];
+  for (const [id, { residency, memoryBytes, profile, facts, usesPerHour }] of snapshot.models) {
+    if (id === modelId || residency.kind !== 'ready') continue;
+    const reloadMs = profile.loadMs?.value ?? loadMsBySize(facts?.weightsBytes ?? 0);
+    holders.push({ id, bytes: memoryBytes, idle: true, reloadMs, usesPerHour });
   }
-  return longestMs;
+  const heldBytes = holders.reduce((sum, { bytes }) => sum + bytes, 0);
+  const plan = planEviction(Math.min(missingBytes, heldBytes), heldBytes, holders);
+  let [unloadMs, returnMs] = [0, 0];
+  for (const { id, reloadMs, usesPerHour } of holders) {
+    if (plan.kind !== 'evict' || !plan.victims.includes(id)) continue;
+    unloadMs = Math.max(unloadMs, snapshot.models.get(id)?.profile.unloadMs?.value ?? UNLOAD_MS);
+    returnMs += reloadMs * Math.min(1, usesPerHour);
+  }
+  return { unloadMs, returnMs };
 }
 
 const FITS: MemoryVerdict = { kind: 'fits' };

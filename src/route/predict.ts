@@ -6,14 +6,11 @@ import { decodeMsOf, prefillMsOf, type ServiceModel } from '../core/service-mode
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
 import type { CompleteProfile } from './estimate.ts';
 import { laneWaitMs, modelWaitMs } from './lane-wait.ts';
+import { promptTokensOf } from './prompt-tokens.ts';
 import { guessOutput, type OutputGuess, type OutputPrior } from './output-guess.ts';
 import type { QueuedEntry } from './queue-order.ts';
 import { familyOf, serviceFigures, stepDown } from './service.ts';
-
-/** UTF-16 units per prompt token where a model's own ratio is not known; between English prose (4) and code (3). */
-const CHARS_PER_TOKEN = 3.6;
-/** What a ChatML-like template adds to one message: start mark, role, line feed, end mark, line feed. */
-const MESSAGE_TOKENS = 5;
+import { loadOf } from './utility.ts';
 
 /**
  * Figures of other machines, of sizes or of another state of this one are promised more carefully: five hundredths more
@@ -30,16 +27,22 @@ export type QueueOutlook = {
   readonly newcomer: QueuedEntry;
   /** {@link laneWaitMs} of the newcomer. */
   readonly waitMs: number;
+  /** {@link loadOf} the device. */
+  readonly load: number;
 };
 
 /** Looks at a device's queue once for all its models. */
-export function lookAtQueue(lane: LaneView, workload: Workload, nowMs: number): QueueOutlook {
+export function lookAtQueue(
+  lane: LaneView,
+  workload: Workload,
+  { nowMs, knowledge }: Pick<Snapshot, 'nowMs' | 'knowledge'>,
+): QueueOutlook {
   const newcomer = {
     class: workload.class,
     arrivedMs: nowMs,
     deadlineMs: workload.slo.e2eMs === undefined ? Number.POSITIVE_INFINITY : nowMs + workload.slo.e2eMs,
   };
-  return { lane, newcomer, waitMs: laneWaitMs(lane, newcomer, nowMs) };
+  return { lane, newcomer, waitMs: laneWaitMs(lane, newcomer, nowMs), load: loadOf(lane, knowledge, nowMs) };
 }
 
 /** What is the same for all models of one decision. */
@@ -85,7 +88,7 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
   const basis = view.stale.length > 0 ? stepDown(figuresBasis) : figuresBasis;
   const careful = isCareful(view, runBasis, calibration);
   const output = outputOf(context, model, view, careful);
-  const prompt = promptTokens(workload, profile);
+  const prompt = promptTokensOf(workload, profile, view.facts?.tokenizer);
   const cachedTokens = cachedTokensOf(workload, view, prompt.tokens);
   const coRun = coRunOf(view, device, snapshot);
   const prefillFactor = calibration.prefill.factor * coRun.prefill * (careful ? CAREFUL_FACTOR : 1);
@@ -96,6 +99,7 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
   const waitMs = Math.max(subject.memoryWaitMs, queueWaitMs(subject, snapshot.nowMs));
   const uncorrectedTtftMs = waitMs + loadMs + prefillMs;
   const conformal = snapshot.knowledge.conformal(workload.class);
+  const e2eMs = (uncorrectedTtftMs + decodeMs) * Math.exp(conformal.e2e);
   return {
     promptTokens: prompt.tokens,
     promptTokensBasis: prompt.basis,
@@ -108,8 +112,9 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
     loadMs,
     prefillMs,
     decodeMs,
-    ttftMs: uncorrectedTtftMs * Math.exp(conformal.ttft),
-    e2eMs: (uncorrectedTtftMs + decodeMs) * Math.exp(conformal.e2e),
+    // The first token comes before the last: a promise for the whole answer holds for it too.
+    ttftMs: Math.min(uncorrectedTtftMs * Math.exp(conformal.ttft), e2eMs),
+    e2eMs,
     quantile: prior.quantile,
     uncorrectedTtftMs,
     uncorrectedE2eMs: uncorrectedTtftMs + decodeMs,
@@ -173,29 +178,6 @@ function coRunOf({ coRun }: ModelView, device: string, { lanes }: Pick<Snapshot,
   }
   return { prefill, decode };
 }
-
-// tokens = chars / charsPerToken + templateTokens: one line through what was seen. A ratio without an intercept was taken
-// over whole prompts, template included; only where neither is known does the template count by message.
-function promptTokens(workload: Workload, profile: CompleteProfile): { tokens: number; basis: string } {
-  if (workload.promptTokensExact !== undefined) return { tokens: workload.promptTokensExact, basis: 'counted' };
-  const { charsPerToken, templateTokens } = profile;
-  if (charsPerToken === undefined) {
-    const template = templateTokens?.value ?? MESSAGE_TOKENS * workload.messageCount;
-    const tokens = Math.max(1, Math.ceil(workload.promptChars / CHARS_PER_TOKEN + template));
-    return { tokens, basis: DEFAULT_RATIO_BASIS };
-  }
-  const tokens = Math.ceil(workload.promptChars / charsPerToken.value + (templateTokens?.value ?? 0));
-  return { tokens: Math.max(1, tokens), basis: RATIO_BASIS[charsPerToken.provenance] };
-}
-
-const RATIO_BASIS: Readonly<Record<Provenance, string>> = {
-  measured: 'chars per token, measured',
-  observed: 'chars per token, observed',
-  imported: 'chars per token, imported',
-  reference: 'chars per token, reference',
-  estimated: 'chars per token, estimated',
-};
-const DEFAULT_RATIO_BASIS = `${CHARS_PER_TOKEN} chars per token, default`;
 
 function queueWaitMs({ model, view, queue }: PredictionSubject, nowMs: number): number {
   if (queue === undefined) return view.slotWaitMs;

@@ -13,7 +13,7 @@ import type { SupervisedModel, Supervisor } from '../supervise/supervisor-types.
 export type SnapshotSources = {
   readonly clock: Clock;
   readonly policy: () => Policy;
-  readonly supervisor: Pick<Supervisor, 'views' | 'memory'>;
+  readonly supervisor: Pick<Supervisor, 'views' | 'memory' | 'recentSwaps'>;
   readonly lanes: Pick<Lanes, 'views'>;
   readonly profileOf: (model: ModelPolicy, facts: ModelFacts | undefined) => Profile;
   readonly prefixCacheOf: (model: ModelId) => PrefixCacheView | undefined;
@@ -35,7 +35,21 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     if (view === undefined) continue;
     const device = policy.runtimes.get(model.runtime)?.device ?? '';
     models.set(model.id, {
-      ...toModelView(view, sources.profileOf(model, view.facts), slotWaitMs(model.id, view, lanes.get(device))),
+      availability: view.availability,
+      facts: view.facts,
+      profile: sources.profileOf(model, view.facts),
+      residency: view.residency,
+      running: view.running,
+      parallel: view.parallel,
+      slotWaitMs: slotWaitMs(model.id, view, lanes.get(device)),
+      memoryBytes: view.memoryBytes,
+      memoryBasis: view.memoryBasis,
+      stale: NONE,
+      quarantined: undefined,
+      coRun: NONE,
+      fileWarm: isFileWarm(view, nowMs),
+      lastUsedMs: view.uses.lastMs,
+      usesPerHour: view.uses.at(nowMs),
       prefixCache: sources.prefixCacheOf(model.id),
     });
   }
@@ -46,31 +60,17 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     memory: sources.supervisor.memory(),
     windows: windowsOf(policy, nowMs),
     knowledge: sources.knowledge,
-    recentSwaps: 0,
+    recentSwaps: sources.supervisor.recentSwaps(),
   };
 }
 
 const NONE: readonly never[] = [];
 
-function toModelView(view: SupervisedModel, profile: Profile, slotWait: number): ModelView {
-  return {
-    availability: view.availability,
-    facts: view.facts,
-    profile,
-    residency: view.residency,
-    running: view.running,
-    parallel: view.parallel,
-    slotWaitMs: slotWait,
-    memoryBytes: view.memoryBytes,
-    memoryBasis: view.memoryBasis,
-    stale: NONE,
-    quarantined: undefined,
-    coRun: NONE,
-    fileWarm: view.lastLoadMs !== undefined,
-    lastUsedMs: undefined,
-    usesPerHour: 0,
-  };
-}
+/** A file read this recently is taken to be in the page cache still; what else was read since is not known. */
+const FILE_WARM_MS = 3_600_000;
+
+const isFileWarm = ({ lastLoadMs, uses }: SupervisedModel, nowMs: number): boolean =>
+  lastLoadMs !== undefined && uses.lastMs !== undefined && nowMs - uses.lastMs < FILE_WARM_MS;
 
 // A child with all slots taken is free when the first of its generations is predicted to end.
 function slotWaitMs(model: ModelId, view: SupervisedModel, lane: LaneView | undefined): number {

@@ -1,4 +1,5 @@
 import type { CancelTimer, Clock } from '../core/clock.ts';
+import type { FadingCount } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { Figure } from '../core/profile.ts';
@@ -41,6 +42,8 @@ export type Entry = {
   /** How long its engine may go on working on an abandoned request, ms. */
   readonly idleLimitMs: () => number;
   rssBytes: number | undefined;
+  /** Leases lately, as uses per hour, by the wall clock. */
+  readonly uses: FadingCount;
   view: SupervisedModel;
   /** State of the child when the record was made. */
   viewedState: ChildState | undefined;
@@ -112,6 +115,7 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
     rssBytes: incarnation === undefined ? undefined : entry.rssBytes,
     restarts: child.restarts,
     lastLoadMs: child.lastLoadMs,
+    uses: entry.uses,
     details: incarnation?.connection.details?.(),
   };
   return entry.view;

@@ -31,7 +31,7 @@ export function idleLimitOf(ubatch: number | undefined, prefillTokensPerSec: num
 
 /** Takes a slot of a ready child. The caller has checked that one is free. */
 export function takeLease(
-  entry: Pick<Entry, 'id' | 'child' | 'idleLimitMs'>,
+  entry: Pick<Entry, 'id' | 'child' | 'idleLimitMs' | 'uses'>,
   clock: Clock,
   timing: { readonly cold: boolean; readonly loadMs: number },
 ): Lease {
@@ -39,6 +39,7 @@ export function takeLease(
   const incarnation = child.incarnation;
   if (incarnation === undefined) throw new GatewayError('model_unavailable', `${model} has no running process`);
   child.occupy();
+  entry.uses.add(clock.nowMs());
   let released: Promise<void> | undefined;
   return {
     model,

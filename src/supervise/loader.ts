@@ -2,8 +2,8 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
 import { formatBytes } from '../core/format.ts';
+import { type EvictionPlan, type MemoryHolder, planEviction } from '../route/eviction.ts';
 import { type Entry, loadCostMs, type MeasuredFigures, memoryFigure, memoryHeld } from './entry.ts';
-import { type EvictionPlan, type MemoryHolder, planEviction } from './memory.ts';
 import { refuseWaiters, serveWaiters } from './waiters.ts';
 
 /** What the loader needs of its supervisor. */
@@ -14,6 +14,8 @@ export type LoaderDeps = {
   readonly entries: () => Iterable<Entry>;
   readonly budget: () => MemoryBudget;
   readonly clock: Clock;
+  /** Called for every child that is stopped to make room. */
+  readonly onEvict: () => void;
   /** Called when nothing is left that the loader could do now. */
   readonly onSettled: () => void;
 };
@@ -133,6 +135,7 @@ async function evict(entry: Entry, victims: readonly Entry['id'][], deps: Loader
   const leaving: Promise<void>[] = [];
   for (const victim of deps.entries()) {
     if (!victims.includes(victim.id)) continue;
+    deps.onEvict();
     deps.emit({ kind: 'child.evicted', model: victim.id, for: entry.id, bytes: memoryHeld(victim) });
     leaving.push(victim.child.drain(`makes room for ${entry.id}`, undefined));
   }
@@ -145,7 +148,8 @@ function planFor(entry: Entry, deps: LoaderDeps): EvictionPlan {
     const bytes = memoryHeld(other);
     if (other === entry || bytes === 0) continue;
     const idle = other.child.state.kind === 'ready';
-    holders.push({ id: other.id, bytes, idle, reloadMs: loadCostMs(other, deps.measured) });
+    const usesPerHour = other.uses.at(deps.clock.nowMs());
+    holders.push({ id: other.id, bytes, idle, reloadMs: loadCostMs(other, deps.measured), usesPerHour });
   }
   return planEviction(memoryFigure(entry, deps.measured).memoryBytes, deps.budget().bytes, holders);
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { EmitEvent } from '../core/events.ts';
+import { FadingCount, USES_FADE_MS } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
 import { Child } from './child.ts';
 import { openChildLog } from './child-log.ts';
@@ -114,6 +115,7 @@ function createEntry(id: ModelId, found: Inspected, deps: RosterDeps): Entry {
     cancelIdle: undefined,
     idleLimitMs: () => idleLimitOf(entry.model.settings.ubatch, deps.measured(id).prefillTokensPerSec?.value),
     rssBytes: undefined,
+    uses: new FadingCount(USES_FADE_MS),
     // The record is made from the entry, so the entry has to exist first; `update` fills it at once.
     view: undefined as unknown as SupervisedModel,
     viewedState: undefined,

@@ -1,3 +1,4 @@
+import type { FadingCount } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { ModelFacts } from '../core/profile.ts';
@@ -14,6 +15,8 @@ export interface Supervisor {
   /** Every model of the policy as it is now: a live map of immutable records, each replaced when it changed. */
   views(): ReadonlyMap<ModelId, SupervisedModel>;
   memory(): MemoryView;
+  /** Children stopped lately to make room for another model; fades with a time constant of ten minutes. */
+  recentSwaps(): number;
   /**
    * A free slot of a ready child; starts, loads and evicts as needed and waits its turn. Rejects with the signal's
    * reason, or with `model_not_found`, `model_unavailable`, `start_failed`, `load_timeout` or `shutting_down`.
@@ -77,6 +80,8 @@ export type SupervisedModel = {
   readonly restarts: number;
   /** How long the last load took, ms. */
   readonly lastLoadMs: number | undefined;
+  /** Requests it was given lately; read with the wall clock, it fades with time. */
+  readonly uses: Pick<FadingCount, 'at' | 'lastMs'>;
   /** What the running child tells of itself, such as versions from its log; in the words of its kind. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 };

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { CancelTimer, Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
+import { FadingCount, SWAPS_FADE_MS } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { RuntimeAdapter } from '../core/runtime.ts';
@@ -46,6 +47,7 @@ class ProcessSupervisor implements Supervisor {
   #applying: Promise<void> = Promise.resolve();
   #stopping = false;
   #stopped: Promise<void> | undefined;
+  readonly #swaps = new FadingCount(SWAPS_FADE_MS);
   #wantCounter = 0;
   #readyWaiters: (() => void)[] = [];
   #cancelHousekeeping: CancelTimer | undefined;
@@ -69,6 +71,7 @@ class ProcessSupervisor implements Supervisor {
       measured,
       entries: () => this.#roster.everyone(),
       budget: () => this.#budget(),
+      onEvict: () => this.#swaps.add(clock.nowMs()),
       onSettled: () => this.#settleReady(),
     });
     this.#scheduleHousekeeping();
@@ -87,6 +90,10 @@ class ProcessSupervisor implements Supervisor {
 
   memory(): MemoryView {
     return { budgetBytes: this.#budget().bytes, ...this.#roster.held() };
+  }
+
+  recentSwaps(): number {
+    return this.#swaps.at(this.#deps.clock.nowMs());
   }
 
   acquire(model: ModelId, signal: AbortSignal): Promise<Lease> {

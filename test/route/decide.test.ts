@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MODEL_CLASSES, type ModelClass } from '../../src/core/classes.ts';
 import type { Decision, Workload } from '../../src/core/decision.ts';
 import { modelId } from '../../src/core/ids.ts';
-import type { ClassPolicy, ModelPolicy } from '../../src/core/policy.ts';
+import type { ClassPolicy, ModelPolicy, RoutingPolicy } from '../../src/core/policy.ts';
 import type { ModelView, Snapshot } from '../../src/core/snapshot.ts';
 import { decide } from '../../src/route/decide.ts';
 import {
@@ -35,12 +35,17 @@ type Given = {
   readonly models?: readonly ModelPolicy[];
   readonly views?: Readonly<Record<string, Partial<ModelView>>>;
   readonly classPolicy?: Partial<ClassPolicy>;
+  readonly routing?: Partial<RoutingPolicy>;
   readonly snapshot?: Parameters<typeof snapshotOf>[1];
 };
 
 function decided(given: Given = {}): Decision {
   const asked = workload(given.workload);
-  const policy = smallPolicy({ models: given.models ?? MODELS, classes: { [asked.class]: given.classPolicy ?? {} } });
+  const policy = smallPolicy({
+    models: given.models ?? MODELS,
+    classes: { [asked.class]: given.classPolicy ?? {} },
+    routing: given.routing ?? {},
+  });
   const views = Object.fromEntries(
     Object.keys({ ...VIEWS, ...given.views }).map((id) => [id, { ...VIEWS[id], ...given.views?.[id] }]),
   );
@@ -149,6 +154,86 @@ describe('decide: when no model meets the targets', () => {
   it('a figure that rounds to its bound is shown in milliseconds', () => {
     const decision = decided({ workload: { slo: slo(21_999) } });
     expect(reasonOf(decision, 'large')).toContain('e2e 22000 ms > 21999 ms');
+  });
+});
+
+describe('decide: keeping figures fresh', () => {
+  const relaxed = slo(120_000);
+  const draw = (value: number) => ({ workload: { slo: relaxed, draw: value } });
+
+  it('one request in a hundred with time to spare takes the second best, and says so', () => {
+    const explored = decided(draw(0.009));
+    expect(explored).toMatchObject({ model: 'middle', explored: true, degraded: false });
+    expect(explored.kind === 'chosen' && explored.reason).toContain('explored in place of large');
+    expect(explored.kind === 'chosen' && explored.fallbacks[0]).toBe('large');
+    expect(decided(draw(0.011))).toMatchObject({ model: 'large', explored: false });
+    expect(decided({ workload: { slo: relaxed } })).toMatchObject({ model: 'large', explored: false });
+  });
+
+  it('never where the target is less than twice away, without a target, or against the preference', () => {
+    const lucky = { draw: 0 };
+    expect(decided({ workload: { slo: slo(40_000), ...lucky } })).toMatchObject({ model: 'large', explored: false });
+    expect(decided({ workload: lucky })).toMatchObject({ model: 'large', explored: false });
+    const classPolicy = { prefer: modelId('large') };
+    expect(decided({ classPolicy, ...draw(0) })).toMatchObject({ model: 'large', explored: false });
+    expect(decided({ routing: { explore: 0 }, ...draw(0) })).toMatchObject({ model: 'large', explored: false });
+    expect(decided({ workload: { ...lucky, slo: relaxed, pinnedModel: modelId('large') } })).toMatchObject({
+      model: 'large',
+      explored: false,
+    });
+  });
+
+  it('never by loading a model', () => {
+    const views: Given['views'] = { middle: { residency: { kind: 'stopped' } } };
+    expect(decided({ views, ...draw(0) })).toMatchObject({ model: 'small', explored: true });
+  });
+});
+
+describe('decide: quality, conversations and swaps', () => {
+  const measuredQuality = (value: number, low: number) =>
+    ({ value, low, provenance: 'measured', n: 100, source: 'test' }) as const;
+
+  it('measured quality at the task counts by its lower bound in place of the prior', () => {
+    const views: Given['views'] = {
+      large: { profile: { ...VIEWS['large']!.profile, 'quality.code': measuredQuality(0.6, 0.5) } },
+    };
+    const asked = { slo: slo(60_000) };
+    expect(decided({ views, workload: { ...asked, task: 'code' } })).toMatchObject({ model: 'middle' });
+    expect(decided({ views, workload: { ...asked, task: 'chat' } })).toMatchObject({ model: 'large' });
+    const floor = decided({ views, workload: { ...asked, task: 'code', minQuality: 0.55 } });
+    expect(reasonOf(floor, 'large')).toBe('quality 0.5 < 0.55');
+  });
+
+  it('a quarantined model is used only when it is named', () => {
+    const views: Given['views'] = { large: { quarantined: '9 % of its answers loop' } };
+    const decision = decided({ views });
+    expect(decision).toMatchObject({ model: 'middle' });
+    expect(reasonOf(decision, 'large')).toBe('quarantined: 9 % of its answers loop');
+    expect(decided({ views, workload: { pinnedModel: modelId('large') } })).toMatchObject({ model: 'large' });
+    const alone = decided({ models: MODELS.slice(2), views });
+    expect(alone).toMatchObject({ refusal: { code: 'no_usable_model' } });
+    expect(alone.kind === 'refused' && alone.refusal.message).toContain('name large to use it all the same');
+  });
+
+  it('a conversation stays with the model that holds it when another is only a little better', () => {
+    const models = [modelPolicy('one', { quality: 0.6 }), modelPolicy('two', { quality: 0.63 })];
+    const prefix = { hashes: [1], chars: [300], messages: [1], beforeAnswer: [false] };
+    const views: Given['views'] = { one: { prefixCache: { cachedShare: () => 0.9 } }, two: {} };
+    expect(decided({ models, views, workload: { prefix } })).toMatchObject({ model: 'one' });
+    expect(decided({ models, views })).toMatchObject({ model: 'two' });
+    const better = [models[0]!, modelPolicy('two', { quality: 0.7 })];
+    expect(decided({ models: better, views, workload: { prefix } })).toMatchObject({ model: 'two' });
+  });
+
+  it('models do not take turns in memory for a small gain', () => {
+    const models = [modelPolicy('loaded', { quality: 0.6 }), modelPolicy('other', { quality: 0.7 })];
+    const views: Given['views'] = { loaded: {}, other: { residency: { kind: 'stopped' }, memoryBytes: 20e9 } };
+    const memory = { budgetBytes: 22e9, pinnedBytes: 0, evictableBytes: 4e9 };
+    const asked = { models, views, workload: { slo: slo(120_000) } };
+    expect(decided({ ...asked, snapshot: { memory } })).toMatchObject({ model: 'other' });
+    expect(decided({ ...asked, snapshot: { memory, recentSwaps: 6 } })).toMatchObject({ model: 'loaded' });
+    const roomy = { memory: { ...memory, budgetBytes: 30e9 }, recentSwaps: 6 };
+    expect(decided({ ...asked, snapshot: roomy })).toMatchObject({ model: 'other' });
   });
 });
 

@@ -3,7 +3,7 @@ import type { Prediction, Workload } from '../../src/core/decision.ts';
 import { type Knowledge, NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { LaneView, ModelView, Residency } from '../../src/core/snapshot.ts';
 import { lookAtQueue, predict } from '../../src/route/predict.ts';
-import { laneEntry, laneView, measured, modelPolicy, modelView, NOW_MS, snapshotOf, workload } from './small-policy.ts';
+import { laneEntry, laneView, measured, modelPolicy, modelView, snapshotOf, workload } from './small-policy.ts';
 
 const model = modelPolicy('a');
 const lane = laneView('cpu');
@@ -31,7 +31,7 @@ function predicted(given: Given = {}): Prediction {
       model,
       device: 'cpu',
       view: modelView({ profile: rates, ...given.view }),
-      queue: lookAtQueue(on, asked, NOW_MS),
+      queue: lookAtQueue(on, asked, snapshot),
       memoryWaitMs: given.memoryWaitMs ?? 0,
       evictMs: given.evictMs ?? 0,
     },
@@ -108,5 +108,97 @@ describe('predict', () => {
     expect(prediction.basis).toBe('estimated');
     expect(prediction.e2eMs).toBeGreaterThan(0);
     expect(Number.isFinite(prediction.e2eMs)).toBe(true);
+  });
+
+  it('tokens cost more the deeper they stand in the context', () => {
+    const figure = (value: number) => ({ value, provenance: 'measured', n: 5, source: 'test' }) as const;
+    const profile = { ...rates, prefillContextMs: figure(0.02), decodeContextMs: figure(0.1) };
+    // 100 (10 + 0.02 * 50) + 200 and 50 (100 + 0.1 * (100 + 25)).
+    expect(predicted({ view: { profile } })).toMatchObject({ prefillMs: 1300, decodeMs: 5625 });
+  });
+
+  it('tokens in the prefix cache are not read again, but for the last of the prompt', () => {
+    const prefix = { hashes: [1], chars: [300], messages: [1], beforeAnswer: [false] };
+    const held = (share: number) =>
+      predicted({ asked: { prefix }, view: { prefixCache: { cachedShare: () => share } } });
+    expect(held(0.75)).toMatchObject({ promptTokens: 100, cachedTokens: 75, prefillMs: 450 });
+    expect(held(1)).toMatchObject({ cachedTokens: 99, prefillMs: 210 });
+    expect(predicted({ view: { prefixCache: { cachedShare: () => 0.75 } } }).cachedTokens).toBe(0);
+  });
+
+  it('what traffic taught of the model corrects both parts and nothing else', () => {
+    const calibration = () =>
+      ({ prefill: { factor: 1.5, n: 9 }, decode: { factor: 0.8, n: 7 }, drift: 'drifting' }) as const;
+    const corrected = predicted({ knows: { calibration }, view: { residency: { kind: 'stopped' } } });
+    expect(corrected).toMatchObject({
+      loadMs: 3000,
+      prefillMs: 1800,
+      decodeMs: 4000,
+      calibration: { prefill: 1.5, decode: 0.8, n: 9, drift: 'drifting' },
+    });
+    expect(corrected.service).toMatchObject({ prefillFixedMs: 200, prefillMsPerToken: 10, decodeMsPerToken: 100 });
+  });
+
+  it('the promise carries the conformal factor, its parts do not', () => {
+    const conformal = () => ({ ttft: Math.log(2), e2e: Math.log(1.5) });
+    const promise = predicted({ knows: { conformal } });
+    expect(promise).toMatchObject({ uncorrectedTtftMs: 1200, uncorrectedE2eMs: 6200, quantile: 0.8 });
+    expect(promise.ttftMs).toBeCloseTo(2400, 6);
+    expect(promise.e2eMs).toBeCloseTo(9300, 6);
+  });
+
+  it('the first token is never promised later than the whole answer', () => {
+    const conformal = () => ({ ttft: 1, e2e: -0.3 });
+    const promise = predicted({ knows: { conformal }, asked: { outputTokensMax: 1 } });
+    expect(promise.e2eMs).toBeGreaterThanOrEqual(promise.ttftMs);
+  });
+
+  it('expects the median answer and promises the long one', () => {
+    const outputTokens: Knowledge['outputTokens'] = (_, quantile) => ({
+      tokens: quantile === 0.5 ? 20 : 60,
+      n: 43,
+      basis: 'class interactive, n=43',
+    });
+    expect(predicted({ knows: { outputTokens } })).toMatchObject({
+      outputTokens: 60,
+      outputTokensMedian: 20,
+      outputTokensBasis: 'p80, class interactive, n=43',
+      decodeMs: 6000,
+      decodeMedianMs: 2000,
+      e2eMs: 7200,
+      e2eMedianMs: 3200,
+    });
+  });
+
+  it('runs slower while another device works, where that was measured', () => {
+    const coRun = [{ withDevice: 'npu', prefillFactor: 1.1, decodeFactor: 1.4, n: 5 }];
+    const busy = laneView('npu', { running: [laneEntry({ model: 'other' })] });
+    expect(predicted({ view: { coRun }, elsewhere: [busy] })).toMatchObject({ prefillMs: 1320, decodeMs: 7000 });
+    expect(predicted({ view: { coRun } })).toMatchObject({ prefillMs: 1200, coRun: { prefill: 1, decode: 1 } });
+  });
+
+  it('a load is cold unless the file is likely in memory, and waits for whom it evicts', () => {
+    const cold = { value: 9000, provenance: 'measured', n: 3, source: 'test' } as const;
+    const stopped = { profile: { ...rates, loadColdMs: cold }, residency: { kind: 'stopped' } } as const;
+    expect(predicted({ view: { ...stopped, fileWarm: true } }).loadMs).toBe(3000);
+    expect(predicted({ view: { ...stopped, fileWarm: false } }).loadMs).toBe(9000);
+    expect(predicted({ view: { ...stopped, fileWarm: false }, evictMs: 700 }).loadMs).toBe(9700);
+    expect(predicted({ evictMs: 700 }).loadMs).toBe(0);
+  });
+
+  it('figures of another machine state are trusted less and promised more carefully', () => {
+    const stale = { stale: ['kernel 6.1.99 -> 6.1.118'] };
+    const promise = predicted({ view: stale });
+    expect(promise.basis).toBe('observed');
+    expect(promise.prefillMs).toBeCloseTo(1200 * Math.exp(0.2), 6);
+  });
+
+  it('estimates are promised more carefully until five runs have corrected them', () => {
+    const guessed = { view: { profile: {} } };
+    const runs = (n: number) => ({
+      calibration: () => ({ prefill: { factor: 1, n }, decode: { factor: 1, n }, drift: 'none' }) as const,
+    });
+    const at = (n: number) => predicted({ ...guessed, knows: runs(n) }).decodeMs;
+    expect(at(4)).toBeCloseTo(at(5) * Math.exp(0.2), 6);
   });
 });

@@ -2,7 +2,7 @@ import type { ModelClass } from '../../src/core/classes.ts';
 import type { Workload } from '../../src/core/decision.ts';
 import { type ModelId, modelId, runtimeId } from '../../src/core/ids.ts';
 import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
-import type { ClassifyRule, ClassPolicy, ModelPolicy, Policy } from '../../src/core/policy.ts';
+import type { ClassifyRule, ClassPolicy, ModelPolicy, Policy, RoutingPolicy } from '../../src/core/policy.ts';
 import type { Profile } from '../../src/core/profile.ts';
 import type { LaneEntry, LaneView, ModelView, Snapshot } from '../../src/core/snapshot.ts';
 import { modelFacts, modelPolicy } from '../helpers/policy-values.ts';
@@ -26,6 +26,7 @@ const CLASS: ClassPolicy = {
 export function smallPolicy(given: {
   readonly models: readonly ModelPolicy[];
   readonly classes?: Partial<Record<ModelClass, Partial<ClassPolicy>>>;
+  readonly routing?: Partial<RoutingPolicy>;
   readonly rules?: readonly ClassifyRule[];
   readonly unknownModel?: 'reject' | 'auto';
 }): Policy {
@@ -70,6 +71,14 @@ export function smallPolicy(given: {
       interactive: { ...CLASS, ...classes.interactive },
       quality: { ...CLASS, ...classes.quality },
       batch: { ...CLASS, ...classes.batch },
+    },
+    routing: {
+      explore: 0.01,
+      congestionPrice: 0.15,
+      loadPrice: 0.1,
+      swapMargin: 0.02,
+      conversationBonus: 0.05,
+      ...given.routing,
     },
     classify: { rules: given.rules ?? [] },
     clients: [],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FadingCount, USES_FADE_MS } from '../../src/core/fading-count.ts';
 import { modelId } from '../../src/core/ids.ts';
 import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { LaneView } from '../../src/core/snapshot.ts';
@@ -6,7 +7,7 @@ import { takeSnapshot } from '../../src/serve/snapshot.ts';
 import type { SupervisedModel } from '../../src/supervise/supervisor-types.ts';
 import { fakeClock } from '../helpers/fake-clock.ts';
 import { modelFacts, modelPolicy } from '../helpers/policy-values.ts';
-import { laneEntry, laneView, smallPolicy } from '../route/small-policy.ts';
+import { laneEntry, laneView, NOW_MS, smallPolicy } from '../route/small-policy.ts';
 
 const supervised = (given: Partial<SupervisedModel> = {}): SupervisedModel => ({
   availability: { kind: 'available' },
@@ -23,6 +24,7 @@ const supervised = (given: Partial<SupervisedModel> = {}): SupervisedModel => ({
   rssBytes: undefined,
   restarts: 0,
   lastLoadMs: undefined,
+  uses: new FadingCount(USES_FADE_MS),
   ...given,
 });
 
@@ -37,6 +39,7 @@ function snapshot(views: Record<string, SupervisedModel>, lanes: readonly LaneVi
     policy: () => policy,
     supervisor: {
       views: () => new Map(Object.entries(views).map(([id, view]) => [modelId(id), view])),
+      recentSwaps: () => 2,
       memory: () => ({ budgetBytes: 22e9, pinnedBytes: 1e9, evictableBytes: 2e9 }),
     },
     lanes: { views: () => new Map(lanes.map((lane) => [lane.device, lane])) },
@@ -52,7 +55,26 @@ describe('takeSnapshot', () => {
     expect([...taken.models.keys()]).toEqual(['a']);
     expect(taken.models.get(modelId('a'))).toMatchObject({ memoryBytes: 5e9, slotWaitMs: 0, parallel: 1 });
     expect(taken.memory.budgetBytes).toBe(22e9);
+    expect(taken.recentSwaps).toBe(2);
     expect([...taken.lanes.keys()]).toEqual(['cpu']);
+  });
+
+  it('knows how often a model is asked for, and whether its file is likely in memory still', () => {
+    const used = (agoMs: number) => {
+      const uses = new FadingCount(USES_FADE_MS);
+      uses.add(NOW_MS - agoMs);
+      return supervised({ uses, lastLoadMs: 800 });
+    };
+    const { models } = snapshot({ a: used(60_000), b: used(5 * 3_600_000) }, [], NOW_MS);
+    const [a, b] = [models.get(modelId('a')), models.get(modelId('b'))];
+    expect(a).toMatchObject({ lastUsedMs: NOW_MS - 60_000, fileWarm: true });
+    expect(a?.usesPerHour).toBeCloseTo(Math.exp(-1 / 60), 10);
+    expect(b).toMatchObject({ fileWarm: false });
+    expect(snapshot({ a: supervised() }, []).models.get(modelId('a'))).toMatchObject({
+      lastUsedMs: undefined,
+      usesPerHour: 0,
+      fileWarm: false,
+    });
   });
 
   it('knows no model that the policy has dropped', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FadingCount, USES_FADE_MS } from '../../src/core/fading-count.ts';
 import { modelId } from '../../src/core/ids.ts';
 import type { Child } from '../../src/supervise/child.ts';
 import { idleLimitOf, takeLease } from '../../src/supervise/lease.ts';
@@ -44,6 +45,6 @@ function abandon(clock: ReturnType<typeof fakeClock>, limitMs: number, drained: 
     drain: async (why: string) => void drained.push(why),
     // A lease uses no more of a child than this.
   } as unknown as Child;
-  const lender = { id: modelId('slow'), child, idleLimitMs: () => limitMs };
+  const lender = { id: modelId('slow'), child, idleLimitMs: () => limitMs, uses: new FadingCount(USES_FADE_MS) };
   return { released: takeLease(lender, clock, { cold: false, loadMs: 0 }).release('aborted') };
 }

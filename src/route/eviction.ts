@@ -8,6 +8,8 @@ export type MemoryHolder = {
   readonly idle: boolean;
   /** What bringing it back would cost, ms. */
   readonly reloadMs: number;
+  /** How often it is asked for, so how likely it must be brought back. */
+  readonly usesPerHour: number;
 };
 
 /** How to make room. */
@@ -21,16 +23,19 @@ export type EvictionPlan =
   | { readonly kind: 'never' };
 
 /**
- * Chooses whom to stop so that `needBytes` fit into `budgetBytes`: idle children, cheapest reload first, no more than
- * needed; never a busy one. Where the idle ones do not suffice, names the busy ones to wait for (again the cheapest
- * reload first). Pure: may be asked speculatively.
+ * Chooses whom to stop so that `needBytes` fit into `budgetBytes`: idle children, those first whose return would cost
+ * least per hour (reload time times use rate; among those nobody uses, the cheapest reload), no more than needed; never a
+ * busy one. Where the idle ones do not suffice, names the busy ones to wait for, in the same order. Pure: may be asked
+ * speculatively; the router asks what a load would evict, the supervisor whom to stop.
  */
 export function planEviction(needBytes: number, budgetBytes: number, holders: readonly MemoryHolder[]): EvictionPlan {
   if (needBytes > budgetBytes) return { kind: 'never' };
   const held = holders.reduce((sum, holder) => sum + holder.bytes, 0);
   const missing = needBytes - (budgetBytes - held);
   if (missing <= 0) return { kind: 'fits' };
-  const byCost = holders.toSorted((a, b) => a.reloadMs - b.reloadMs || b.bytes - a.bytes);
+  const byCost = holders.toSorted(
+    (a, b) => returnMsPerHour(a) - returnMsPerHour(b) || a.reloadMs - b.reloadMs || b.bytes - a.bytes,
+  );
   const victims = cheapestCovering(
     missing,
     byCost.filter((holder) => holder.idle),
@@ -43,6 +48,9 @@ export function planEviction(needBytes: number, budgetBytes: number, holders: re
   );
   return { kind: 'wait', blockers: (blockers ?? []).map((holder) => holder.id) };
 }
+
+/** Reload time a holder's absence would cost in an hour, ms. */
+export const returnMsPerHour = ({ reloadMs, usesPerHour }: MemoryHolder): number => reloadMs * usesPerHour;
 
 // Greedy from the cheapest; then, from the dearest back, whoever turned out not to be needed is spared: taking a small
 // cheap child first can make no difference once a big one had to go as well.

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { modelId } from '../../src/core/ids.ts';
-import { type MemoryHolder, planEviction } from '../../src/supervise/memory.ts';
+import { type MemoryHolder, planEviction } from '../../src/route/eviction.ts';
 
 const holder = (id: string, bytes: number, reloadMs: number, idle = true): MemoryHolder => ({
   id: modelId(id),
   bytes,
   reloadMs,
+  usesPerHour: 1,
   idle,
 });
 
@@ -31,6 +32,14 @@ describe('planEviction', () => {
   it('stops the cheapest reload first', () => {
     const holders = [holder('dear', 5, 9000), holder('cheap', 5, 100)];
     expect(planEviction(10, 16, holders)).toEqual({ kind: 'evict', victims: ['cheap'] });
+  });
+
+  it('keeps what is used often before what only loads slowly', () => {
+    const rare = { ...holder('rare', 5, 9000), usesPerHour: 0.1 };
+    const often = { ...holder('often', 5, 2000), usesPerHour: 30 };
+    expect(planEviction(10, 16, [often, rare])).toEqual({ kind: 'evict', victims: ['rare'] });
+    const unused = { ...holder('unused', 5, 9000), usesPerHour: 0 };
+    expect(planEviction(10, 16, [rare, unused])).toEqual({ kind: 'evict', victims: ['unused'] });
   });
 
   it('spares a cheap one that makes no difference beside the big one that must go', () => {
