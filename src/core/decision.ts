@@ -23,6 +23,8 @@ export type Workload = {
   readonly prefix?: PrefixMarks | undefined;
   /** Tokens the client says exist already (an exact count), when it was asked for. */
   readonly promptTokensExact: number | undefined;
+  /** Counts of the prompt or of its beginning, one for each tokenizer that has counted. */
+  readonly promptCounts?: readonly CountedPrompt[] | undefined;
   /** The client's bound on output, after the client policy's cap. */
   readonly outputTokensMax: number | undefined;
   readonly needs: Partial<Capabilities>;
@@ -32,6 +34,18 @@ export type Workload = {
   readonly minQuality: number;
   /** This request's own number in [0, 1), by which it may try the second best model; absent = it never does. */
   readonly draw?: number | undefined;
+};
+
+/** Tokens of a prompt, or of its beginning, counted and not estimated. */
+export type CountedPrompt = {
+  /** Holds for models with this `ModelFacts.tokenizer`. */
+  readonly tokenizer: string;
+  readonly tokens: number;
+  /** UTF-16 units and messages that were counted (tools count as one): less than the prompt's where it has grown since. */
+  readonly chars: number;
+  readonly messages: number;
+  /** Who counted: `counted by qwen3.5-4b`. */
+  readonly basis: string;
 };
 
 /** Latency targets, ms from arrival; undefined = no target. */

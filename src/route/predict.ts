@@ -4,7 +4,6 @@ import type { ModelPolicy } from '../core/policy.ts';
 import { type Provenance, provenanceRank } from '../core/profile.ts';
 import { decodeMsOf, prefillMsOf, type ServiceModel } from '../core/service-model.ts';
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
-import type { CompleteProfile } from './estimate.ts';
 import { laneWaitMs, modelWaitMs } from './lane-wait.ts';
 import { promptTokensOf } from './prompt-tokens.ts';
 import { guessOutput, type OutputGuess, type OutputPrior } from './output-guess.ts';
