@@ -1,7 +1,7 @@
-import { z } from 'zod';
-import { GatewayError, messageOf } from '../../src/core/errors.ts';
+import { GatewayError } from '../../src/core/errors.ts';
 import type { Exchange, ReplySink } from '../../src/core/runtime.ts';
 import { createStreamEncoder, type RunFigures } from './chat/openai-encode.ts';
+import { type AnswerCheck, createAnswerCheck } from './check-answer.ts';
 import type { ConnectionParts } from './connection.ts';
 import { startWorkerExchange } from './exchange.ts';
 import type { WorkerRequest } from './read-request.ts';
@@ -25,7 +25,7 @@ export function startJsonExchange(
   format: JsonFormat,
   sink: ReplySink,
 ): Exchange {
-  const validate = validatorOf(format);
+  const faultOf = createAnswerCheck(format.schema);
   const asked = { ...request, stream: false, message: { ...request.message, messages: instructed(request, format) } };
   let running: Exchange;
   let aborted = false;
@@ -39,8 +39,9 @@ export function startJsonExchange(
       },
       end: () => {
         const reply = JSON.parse(text) as WholeReply;
-        const fault = validate(reply.choices[0].message.content);
+        const fault = judge(faultOf, reply.choices[0].message.content);
         if (fault === undefined) deliver(request, reply, text, sink);
+        else if (fault instanceof GatewayError) sink.failed(fault);
         else if (number < TRIES_MAX && !aborted) attempt(number + 1);
         else
           sink.failed(
@@ -59,6 +60,16 @@ export function startJsonExchange(
     },
     resume: () => running.resume(),
   };
+}
+
+/** What is wrong with the answer, or an error where the schema itself turns out to be no good: then no answer helps. */
+function judge(faultOf: AnswerCheck, answer: string | null): string | GatewayError | undefined {
+  try {
+    return faultOf(answer);
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
 }
 
 /** What we read of our own whole reply. */
@@ -103,30 +114,4 @@ function instructed({ message }: ChatRequest, { schema }: JsonFormat): ChatReque
   const [first, ...rest] = message.messages;
   if (first?.role === 'system') return [{ ...first, content: `${first.content}\n\n${wish}` }, ...rest];
   return [{ role: 'system', content: wish }, ...message.messages];
-}
-
-/** Says what is wrong with an answer, or nothing. Throws `invalid_request` for a schema that cannot be read. */
-function validatorOf({ schema }: JsonFormat): (content: string | null) => string | undefined {
-  const shape = schema === undefined ? z.looseObject({}) : readSchema(schema);
-  return (content) => {
-    let value: unknown;
-    try {
-      value = JSON.parse(content ?? '');
-    } catch (error) {
-      return messageOf(error);
-    }
-    const parsed = shape.safeParse(value);
-    return parsed.success ? undefined : z.prettifyError(parsed.error).replaceAll('\n', ' ');
-  };
-}
-
-function readSchema(schema: unknown): z.ZodType {
-  try {
-    return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
-  } catch (cause) {
-    throw new GatewayError('invalid_request', `the JSON schema cannot be read: ${messageOf(cause)}`, {
-      cause,
-      param: 'response_format',
-    });
-  }
 }
