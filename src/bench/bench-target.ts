@@ -1,7 +1,7 @@
 import type { ModelId } from '../core/ids.ts';
 import type { ModelFacts } from '../core/profile.ts';
 import type { RuntimeConnection } from '../core/runtime.ts';
-import type { Availability } from '../core/snapshot.ts';
+import type { Availability, MemoryView } from '../core/snapshot.ts';
 
 /**
  * What a benchmark asks of the supervisor; structural, because `supervise` and `bench` stand on one rank and do not
@@ -12,6 +12,8 @@ export interface BenchTarget {
   acquire(model: ModelId, signal: AbortSignal): Promise<BenchLease>;
   load(model: ModelId, signal: AbortSignal): Promise<void>;
   unload(model: ModelId): Promise<void>;
+  /** Memory all children share. */
+  memory(): Pick<MemoryView, 'budgetBytes'>;
 }
 
 /** One model as the supervisor sees it. */
@@ -20,6 +22,8 @@ export type BenchView = {
   readonly facts: ModelFacts | undefined;
   readonly runtimeVersion: string | undefined;
   readonly pid: number | undefined;
+  /** What loading it takes, bytes. */
+  readonly memoryBytes: number;
 };
 
 /** The right to use a child. */

@@ -6,6 +6,8 @@ import type { BenchFigure } from './result.ts';
 const RAW_STANDS_FOR: Readonly<Record<string, ProfileMetric>> = {
   rawPrefillTokensPerSec: 'prefillTokensPerSec',
   rawDecodeTokensPerSec: 'decodeTokensPerSec',
+  rawPrefillContextMs: 'prefillContextMs',
+  rawDecodeContextMs: 'decodeContextMs',
 };
 
 /**

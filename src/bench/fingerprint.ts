@@ -60,9 +60,9 @@ export function readMachineState(atMs: number, sysroot = '/'): MachineState {
   });
 }
 
-// The NPU by its address (fdab0000.npu on RK3588, 27700000.npu on RK3576); dmc is the memory controller, whose clock
-// bounds every decode rate.
-const CLOCKED_DEVICES = /npu|^dmc/;
+// NPU and GPU by their address (fdab0000.npu on RK3588, 27700000.npu on RK3576); dmc is the memory controller, whose
+// clock bounds every decode rate.
+const CLOCKED_DEVICES = /npu|gpu|^dmc/;
 
 /** Clocks of the kernel's devfreq devices, kHz; undefined where the machine has none of ours. */
 function deviceClocks(read: Read, sysroot: string): MachineState['deviceClocks'] {
@@ -103,7 +103,7 @@ export function stateWarnings(
     clockWarnings(`CPUs ${before.cpus}`, before, end.frequencies[index]),
   );
   const devices = (start.deviceClocks ?? []).flatMap((before) => {
-    if (before.device.includes('npu') && !model.usesNpu) return [];
+    if (before.device.includes('gpu') || (before.device.includes('npu') && !model.usesNpu)) return [];
     const after = end.deviceClocks?.find(({ device }) => device === before.device);
     return clockWarnings(before.device, before, after);
   });
@@ -136,6 +136,14 @@ export const machineKind = (machine: Machine): string =>
 /** Highest resident memory of a process in bytes (VmHWM); undefined when it has ended. */
 export function readPeakMemory(pid: number, sysroot = '/'): number | undefined {
   return kibibytes(reader(sysroot)(`proc/${pid}/status`), 'VmHWM');
+}
+
+/**
+ * Memory of a process now, bytes, with pages it shares counted by its share of them (PSS of smaps_rollup); undefined when
+ * it has ended or belongs to another user. Peaks are not kept by the kernel: this is the figure at the time of asking.
+ */
+export function readProportionalMemory(pid: number, sysroot = '/'): number | undefined {
+  return kibibytes(reader(sysroot)(`proc/${pid}/smaps_rollup`), 'Pss');
 }
 
 /** CPUs of a list that exist on this machine, as a list; undefined when nothing is known. */

@@ -14,7 +14,7 @@ export function importBench(
   file: string,
   places: { readonly store: Pick<Store, 'benchRuns' | 'saveBenchRun'>; readonly machine: Machine },
 ): { readonly document: BenchDocument; readonly imported: boolean } {
-  const document = parseBench(file);
+  const document = readBenchFile(file);
   const theirs = kindOf(document.machine);
   const ours = kindOf(places.machine);
   if (theirs !== ours) {
@@ -28,7 +28,8 @@ export function importBench(
   return { document, imported: true };
 }
 
-function parseBench(file: string): BenchDocument {
+/** A result file's document. Throws `invalid_config` naming the file where it is none. */
+export function readBenchFile(file: string): BenchDocument {
   try {
     return benchDocumentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {

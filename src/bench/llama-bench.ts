@@ -19,6 +19,8 @@ export function llamaBenchCommand(given: {
   readonly file: string;
   readonly settings: RuntimeSettings;
   readonly repetitions: number;
+  /** Tokens in the context when each test begins. */
+  readonly depths: readonly number[];
 }): readonly [string, ...string[]] {
   const { settings, help } = given;
   const pinned = settings.cpus !== undefined && settings.cpus.length > 0 ? settings.cpus : undefined;
@@ -28,6 +30,7 @@ export function llamaBenchCommand(given: {
     ...['-p', String(RAW_PROMPT_TOKENS), '-n', String(RAW_OUTPUT_TOKENS), '-r', String(given.repetitions)],
     ...['-b', '2048', '-ub', '512', '-ctk', settings.cacheTypeK ?? 'f16', '-ctv', settings.cacheTypeV ?? 'f16'],
     ...['-fa', flashAttention(settings)],
+    ...depthsOf(help, given.depths),
     ...loadMode(help, settings),
     ...['--no-warmup', '-o', 'json'],
   ];
@@ -52,6 +55,12 @@ function loadMode(help: string, settings: RuntimeSettings): readonly string[] {
   return ['-mmp', mode === 'none' ? '0' : '1'];
 }
 
+/** Not passed for the plain test, and not to builds that do not know it. */
+function depthsOf(help: string, depths: readonly number[]): readonly string[] {
+  const isPlain = depths.every((depth) => depth === 0);
+  return isPlain || !/^\s*-d\b/m.test(help) ? [] : ['-d', depths.join(',')];
+}
+
 const cpuMask = (cpus: readonly number[]): string =>
   `0x${cpus.reduce((mask, cpu) => mask | (1n << BigInt(cpu)), 0n).toString(16)}`;
 
@@ -59,26 +68,42 @@ const cpuMask = (cpus: readonly number[]): string =>
 const testRow = z.looseObject({
   n_prompt: z.number(),
   n_gen: z.number(),
+  n_depth: z.number().default(0),
   samples_ts: z.array(z.number().positive()).min(1),
   build_number: z.number().optional(),
   build_commit: z.string().optional(),
 });
 
-/** Rates and build out of llama-bench's JSON. Throws `runtime_failed` when the text is not what it should be. */
-export function parseLlamaBench(text: string): { readonly samples: RawSamples; readonly build: string | undefined } {
+/**
+ * Rates, one set per depth with the smallest first, and build out of llama-bench's JSON. Throws `runtime_failed` when the
+ * text is not what it should be.
+ */
+export function parseLlamaBench(text: string): {
+  readonly samples: readonly RawSamples[];
+  readonly build: string | undefined;
+} {
   const rows = parseRows(text);
-  const prefill = rows.find((row) => row.n_prompt > 0 && row.n_gen === 0);
-  const decode = rows.find((row) => row.n_gen > 0 && row.n_prompt === 0);
-  if (prefill === undefined || decode === undefined) {
+  const depths = [...new Set(rows.map((row) => row.n_depth))].toSorted((a, b) => a - b);
+  const samples = depths.flatMap((depth): readonly RawSamples[] => {
+    const here = rows.filter((row) => row.n_depth === depth);
+    const prefill = here.find((row) => row.n_prompt > 0 && row.n_gen === 0);
+    const decode = here.find((row) => row.n_gen > 0 && row.n_prompt === 0);
+    if (prefill === undefined || decode === undefined) return [];
+    return [
+      {
+        depth,
+        promptTokens: prefill.n_prompt,
+        outputTokens: decode.n_gen,
+        prefillTokensPerSec: prefill.samples_ts,
+        decodeTokensPerSec: decode.samples_ts,
+      },
+    ];
+  });
+  const [first] = rows;
+  if (samples.length === 0 || first === undefined) {
     throw new GatewayError('runtime_failed', 'llama-bench gave no prompt test or no generation test');
   }
-  const samples = {
-    promptTokens: prefill.n_prompt,
-    outputTokens: decode.n_gen,
-    prefillTokensPerSec: prefill.samples_ts,
-    decodeTokensPerSec: decode.samples_ts,
-  };
-  const { build_number: number, build_commit: commit } = prefill;
+  const { build_number: number, build_commit: commit } = first;
   return { samples, build: number === undefined ? commit : `build ${number}${commit ? ` (${commit})` : ''}` };
 }
 

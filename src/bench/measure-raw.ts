@@ -15,13 +15,15 @@ export type RawRun = {
   /** Added to the child's environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly repetitions: number;
+  /** Tokens in the context when each test begins. */
+  readonly depths: readonly number[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 
 /** What was measured, with the command that gave it. */
 export type RawResult = {
-  readonly samples: RawSamples;
+  readonly samples: readonly RawSamples[];
   readonly build: string | undefined;
   readonly command: string;
 };
@@ -55,8 +57,9 @@ export async function measureRaw(run: RawRun): Promise<RawResult> {
     file: model.file,
     settings: model.settings,
     repetitions: run.repetitions,
+    depths: run.depths,
   });
-  const timeoutMs = rawTimeoutMs(run.repetitions, statSync(model.file).size);
+  const timeoutMs = rawTimeoutMs(run.repetitions, statSync(model.file).size, run.depths);
   const child = await execa(command, args, {
     env: environment,
     stdin: 'ignore',
@@ -80,7 +83,13 @@ export async function measureRaw(run: RawRun): Promise<RawResult> {
 
 /**
  * Longest a raw run may take, ms: reading the file at 20 MB/s (an SD card, board facts, section 4), and per repetition
- * 2 s per prompt and 10 s per generated token, several times what the 27B needs on the board.
+ * and depth 2 s per prompt token, those of the depth included, which both tests read, and 10 s per generated one:
+ * several times what the 27B needs on the board.
  */
-export const rawTimeoutMs = (repetitions: number, fileBytes: number): number =>
-  60_000 + fileBytes / 20_000 + repetitions * (RAW_PROMPT_TOKENS * 2_000 + RAW_OUTPUT_TOKENS * 10_000);
+export const rawTimeoutMs = (repetitions: number, fileBytes: number, depths: readonly number[] = [0]): number =>
+  60_000 +
+  fileBytes / 20_000 +
+  depths.reduce(
+    (sum, depth) => sum + repetitions * ((RAW_PROMPT_TOKENS + 2 * depth) * 2_000 + RAW_OUTPUT_TOKENS * 10_000),
+    0,
+  );

@@ -2,27 +2,33 @@ import type { Clock } from '../core/clock.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { BenchProgress } from './bench-target.ts';
 
+/** One turn of a model: a round, its sustained run, or a pair it is part of. */
+export type ProgressPart = { readonly model: ModelId; readonly steps: number };
+
 /** Counts the steps of a run and guesses what is left. */
 export interface ProgressMeter {
-  /** A model's turn begins; steps the one before did not need count as done. */
-  startModel(model: ModelId): void;
+  /** The part of this number begins; steps the ones before did not need count as done. */
+  startPart(index: number): void;
   /** A step begins. */
   step(text: string): void;
   /** Says something without counting a step. */
   note(text: string): void;
+  /** Everything is done. */
+  finish(): void;
 }
 
-/** A meter for `models`, each `stepsPerModel` steps long; without a listener it does nothing. */
+/** A meter for these parts; without a listener it does nothing. */
 export function createProgress(
-  models: readonly ModelId[],
-  stepsPerModel: number,
+  parts: readonly ProgressPart[],
   clock: Clock,
   listener: (progress: BenchProgress) => void = () => {},
 ): ProgressMeter {
   const startedMs = clock.monotonicMs();
-  const total = models.length * stepsPerModel;
-  let model = models[0];
+  const stepsBefore = (index: number) => parts.slice(0, index).reduce((sum, part) => sum + part.steps, 0);
+  const total = stepsBefore(parts.length);
+  let model = parts[0]?.model;
   let done = 0;
+  let end = total;
   // Steps of models that could not run took no time, and say nothing of how long the others take.
   let worked = 0;
 
@@ -33,16 +39,21 @@ export function createProgress(
     listener({ model, step, done, total, etaMs });
   };
   return {
-    startModel: (next) => {
-      model = next;
-      done = models.indexOf(next) * stepsPerModel;
+    startPart: (index) => {
+      model = parts[index]?.model ?? model;
+      done = stepsBefore(index);
+      end = stepsBefore(index + 1);
       tell('start');
     },
     step: (text) => {
       tell(text);
-      done = Math.min(total, done + 1);
+      done = Math.min(end, done + 1);
       worked += 1;
     },
     note: tell,
+    finish: () => {
+      done = total;
+      tell('done');
+    },
   };
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { PROFILE_METRICS } from '../core/profile.ts';
+import { UNITS } from './metrics/metric.ts';
+import { sampleSchema } from './samples.ts';
 
 /**
  * A benchmark run as its JSON file holds it; bench-results/README.md explains every field. The schema is tolerant of
@@ -9,7 +11,7 @@ export const RESULT_SCHEMA = 1;
 
 const series = z.looseObject({
   metric: z.string(),
-  unit: z.enum(['ms', 'tok/s', 'bytes', 'tokens', 'characters per token']),
+  unit: z.enum(UNITS),
   side: z.enum(['served', 'runtime', 'raw']),
   promptTokens: z.number().optional(),
   value: z.number(),
@@ -83,6 +85,14 @@ const modelFile = z.looseObject({
   sha256: z.string().optional(),
 });
 
+/** The state of the machine and the builds in use, as names and values; `id` is a digest of those that change speeds. */
+const fingerprint = z.looseObject({
+  id: z.string(),
+  facts: z.record(z.string(), z.string()),
+  /** What is worth knowing and changes no speed: Sluice's version, the storage's read speed. */
+  notes: z.record(z.string(), z.string()).optional(),
+});
+
 const modelResult = z.looseObject({
   model: z.string(),
   runtime: z.string(),
@@ -103,9 +113,27 @@ const modelResult = z.looseObject({
   rawCommand: z.string().optional(),
   start: machineState.optional(),
   end: machineState.optional(),
+  /** State the figures belong to; absent in files of older versions. */
+  fingerprint: fingerprint.optional(),
   warnings: z.array(z.string()).readonly(),
   series: z.array(series).readonly(),
   figures: z.array(figure).readonly(),
+  /** Everything that was measured, with what disturbed it; absent in files of older versions. */
+  samples: z.array(sampleSchema).readonly().optional(),
+});
+
+/** One model's times while another one generates, over its times alone. */
+const pair = z.looseObject({
+  model: z.string(),
+  modelKey: z.string(),
+  device: z.string(),
+  withModel: z.string(),
+  withDevice: z.string(),
+  prefillFactor: series.optional(),
+  decodeFactor: series.optional(),
+  /** Why there are no factors. */
+  reason: z.string().optional(),
+  flags: z.array(z.string()).readonly(),
 });
 
 /** Schema of a result file. */
@@ -119,7 +147,11 @@ export const benchDocumentSchema = z.looseObject({
   repetitions: z.int().positive(),
   settleMs: z.number().nonnegative(),
   machine,
+  /** False while a run goes on, or where it was broken off; absent in files of older versions. */
+  complete: z.boolean().optional(),
   models: z.array(modelResult).readonly(),
+  /** Models measured while another one ran, from `--pairs`. */
+  pairs: z.array(pair).readonly().optional(),
 });
 
 /** A benchmark run. */
@@ -132,3 +164,7 @@ export type BenchFigure = Readonly<z.infer<typeof figure>>;
 export type Machine = Readonly<z.infer<typeof machine>>;
 /** What the machine's clocks, temperatures and memory were at one moment. */
 export type MachineState = Readonly<z.infer<typeof machineState>>;
+/** Co-run figures of one model beside another. */
+export type BenchPair = Readonly<z.infer<typeof pair>>;
+/** State of the machine a result belongs to. */
+export type BenchFingerprint = Readonly<z.infer<typeof fingerprint>>;

@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from
 import { dirname, join } from 'node:path';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import { modelId } from '../core/ids.ts';
-import type { BenchRunRow, FigureRow } from '../store/bench-tables.ts';
+import type { BenchRunRow, CoRunRow, FigureRow } from '../store/bench-tables.ts';
 import type { Store } from '../store/open-store.ts';
 import { machineKind } from './fingerprint.ts';
 import type { BenchDocument } from './result.ts';
@@ -31,14 +31,41 @@ export function storeBench(document: BenchDocument, places: Pick<BenchPlaces, 's
   const { id, startedAt } = document;
   places.store.saveBenchRun(
     { id, startedAt, provenance: places.provenance, document: JSON.stringify(document) },
-    figureRows(document),
+    {
+      figures: figureRows(document),
+      fingerprints: document.models.flatMap(({ fingerprint }) => fingerprint ?? []),
+      coRuns: coRunRows(document),
+    },
   );
 }
 
 /** Figures of a run as rows; models without a key (no file) have none. */
 function figureRows(document: BenchDocument): readonly FigureRow[] {
-  return document.models.flatMap(({ model, modelKey, figures }) =>
-    modelKey === undefined ? [] : figures.map((figure) => ({ ...figure, model: modelId(model), modelKey })),
+  return document.models.flatMap(({ model, modelKey, fingerprint, figures }) =>
+    modelKey === undefined
+      ? []
+      : figures.map((figure) => ({
+          ...figure,
+          model: modelId(model),
+          modelKey,
+          ...(fingerprint === undefined ? {} : { fingerprint: fingerprint.id }),
+        })),
+  );
+}
+
+function coRunRows(document: BenchDocument): readonly CoRunRow[] {
+  return (document.pairs ?? []).flatMap((pair) =>
+    pair.prefillFactor === undefined || pair.decodeFactor === undefined
+      ? []
+      : {
+          modelKey: pair.modelKey,
+          model: modelId(pair.model),
+          withModel: modelId(pair.withModel),
+          withDevice: pair.withDevice,
+          prefillFactor: pair.prefillFactor.value,
+          decodeFactor: pair.decodeFactor.value,
+          n: pair.decodeFactor.n,
+        },
   );
 }
 

@@ -18,6 +18,8 @@ export type StreamQuestion = {
   readonly text: string;
   readonly outputTokens: number;
   readonly timeoutMs: number;
+  /** Called once when the first content part has come. */
+  readonly onFirst?: () => void;
 };
 
 /**
@@ -62,7 +64,7 @@ export function streamRequest(
     const exchange = connection.exchange('/v1/chat/completions', JSON.stringify(bodyOf(question)), {
       head: (status) => reply.head(status),
       chunk: (bytes) => {
-        reply.take(bytes, sinceSent());
+        if (reply.take(bytes, sinceSent())) question.onFirst?.();
         return true;
       },
       end: () => {
@@ -98,16 +100,20 @@ function createReply() {
     head: (given: number) => {
       status = given;
     },
-    take: (bytes: Buffer, atMs: number) => {
+    /** True when these bytes hold the first content part. */
+    take: (bytes: Buffer, atMs: number): boolean => {
       // A character may be cut in two here; only the ASCII markers and numbers are read, so that does no harm.
       text += bytes.toString('utf8');
       const end = text.lastIndexOf('\n\n');
-      if (end < read) return;
-      if (CONTENT.test(text.slice(read, end))) {
+      if (end < read) return false;
+      const hasContent = CONTENT.test(text.slice(read, end));
+      const isFirst = hasContent && firstMs === undefined;
+      if (hasContent) {
         firstMs ??= atMs;
         lastMs = atMs;
       }
       read = end + 2;
+      return isFirst;
     },
     times: () => ({ firstMs, lastMs }),
     text: () => text,

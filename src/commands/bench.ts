@@ -2,15 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { openMachine } from '../app.ts';
-import {
-  type BenchOptions,
-  type BenchOutcome,
-  benchModels,
-  REPETITIONS_DEFAULT,
-  REPETITIONS_QUICK,
-} from '../bench/bench-models.ts';
+import { type BenchOutcome, benchModels } from '../bench/bench-models.ts';
+import { type BenchOptions, REPETITIONS_DEFAULT, REPETITIONS_QUICK } from '../bench/bench-options.ts';
+import { compareRuns, findRun } from '../bench/compare-runs.ts';
 import { readMachine } from '../bench/fingerprint.ts';
 import { importBench } from '../bench/import-bench.ts';
+import { findOpenRun } from '../bench/run-plan.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
@@ -21,6 +18,7 @@ import { loadPolicy } from '../policy/load.ts';
 import { parseDurationMs } from '../policy/units.ts';
 import { openStore } from '../store/open-store.ts';
 import { runBeforeStart } from '../supervise/before-start.ts';
+import { comparisonText } from './bench-compare.ts';
 import { benchTable } from './bench-table.ts';
 import { createProgressLine } from './progress-line.ts';
 
@@ -35,6 +33,11 @@ type CommandOptions = {
   readonly json?: true;
   readonly out?: string;
   readonly import?: string;
+  readonly resume?: true | string;
+  readonly sustained?: number;
+  readonly pairs?: true;
+  readonly coldLoads: boolean;
+  readonly compare?: readonly string[];
 };
 
 /** Adds `sluice bench [model…]`. Ends with 1 when a model failed, could not run, or the run was interrupted. */
@@ -48,16 +51,26 @@ export function registerBenchCommand(program: Command): void {
     .option('--raw-only', 'only llama-bench: no server, tokenizer or sampling')
     .option('--served-only', 'only through the server, as a client sees it')
     .option('--settle <time>', 'quiet time after a load, e.g. 5s or 0s (default: 5s)', parseSettle)
+    .option('--no-cold-loads', 'leave out loads from storage, for which a model is dropped from the page cache')
+    .option(
+      '--sustained <time>',
+      'afterwards generate on each model for so long, e.g. 10m, to see it throttle',
+      parseTime,
+    )
+    .option('--pairs', 'afterwards measure models that may run at once while they do')
+    .option('--resume [id]', 'go on with a run that was broken off (default: the newest one)')
     .option('--json', 'print the result file instead of a table')
     .option('--out <dir>', "folder for the result file (default: bench-results beside the policy, else in --data's)")
     .option('--import <file>', 'take over a result file of another board of this kind instead of measuring')
+    .option('--compare <runs...>', 'say of two runs (files, ids, latest) whether they compare, and what differs')
     .addHelpText(
       'after',
       '\nA gateway on the same --data must be stopped first: what runs beside it would be measured too.',
     )
     .action(async (models: string[], _: unknown, command: Command) => {
       const options: CommandOptions = command.optsWithGlobals();
-      if (options.import !== undefined) importFile(options, options.import);
+      if (options.compare !== undefined) compare(options, [...options.compare, ...models]);
+      else if (options.import !== undefined) importFile(options, options.import);
       else await bench(models, options);
     });
 }
@@ -68,9 +81,11 @@ function parseRepetitions(text: string): number {
   throw new InvalidArgumentError('repetitions are a whole number from 1 to 1000.');
 }
 
-function parseSettle(text: string): number {
+const parseSettle = (text: string): number => (text === '0' ? 0 : parseTime(text));
+
+function parseTime(text: string): number {
   try {
-    return text === '0' ? 0 : parseDurationMs(text);
+    return parseDurationMs(text);
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error));
   }
@@ -83,13 +98,17 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
     throw new GatewayError('usage', '--quick and --repetitions exclude each other');
   const policy = withoutResidents(await loadPolicy(options.policy));
   const models = chooseModels(policy, names);
+  if (options.resume !== undefined && names.length > 0)
+    throw new GatewayError('usage', '--resume goes on with the models of its run and takes no others');
   const progress = createProgressLine(process.stderr);
   const events = createEventBus();
   events.subscribe((event) => {
     if (event.kind === 'gateway.notice' && event.level !== 'info') progress.say(event.message);
   });
   const machine = await lockedMachine(options, policy, events);
-  const interrupt = onInterrupt(() => progress.say('stopping; finished models keep their results (again: at once)'));
+  const interrupt = onInterrupt(() =>
+    progress.say('stopping; what was measured is kept, --resume goes on with it (again: at once)'),
+  );
   try {
     const before = await runBeforeStart(policy.machine, {
       clock: systemClock,
@@ -98,6 +117,8 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
     });
     try {
       await machine.supervisor.applyPolicy(policy);
+      const id = options.resume === true ? undefined : options.resume;
+      const resume = options.resume === undefined ? undefined : findOpenRun(machine.store, policy, id);
       const outcome = await benchModels({
         policy,
         models,
@@ -108,6 +129,7 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
         sluiceVersion: packageVersion(),
         directory: resultDirectory(policy, options),
         ...measuring(options),
+        ...(resume === undefined ? {} : { resume }),
         onProgress: (step) => progress.show(step),
       });
       progress.clear();
@@ -124,11 +146,16 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
   }
 }
 
-function measuring(options: CommandOptions): Pick<BenchOptions, 'repetitions' | 'settleMs' | 'sides'> {
+type Measuring = 'repetitions' | 'settleMs' | 'sides' | 'coldLoads' | 'sustainedMs' | 'pairs';
+
+function measuring(options: CommandOptions): Pick<BenchOptions, Measuring> {
   return {
     repetitions: options.quick ? REPETITIONS_QUICK : options.repetitions,
     settleMs: options.settle,
     sides: options.rawOnly ? 'raw' : options.servedOnly ? 'served' : 'both',
+    coldLoads: options.coldLoads,
+    sustainedMs: options.sustained,
+    pairs: options.pairs,
   };
 }
 
@@ -187,6 +214,21 @@ function importFile(options: CommandOptions, file: string): void {
     const { document, imported } = importBench(file, { store, machine: readMachine() });
     if (options.json) console.log(JSON.stringify({ id: document.id, imported }, null, 2));
     else console.log(imported ? benchTable(document) : `run ${document.id} is known here already; nothing changed`);
+  } finally {
+    store.close();
+  }
+}
+
+/** Needs no lock either: it only reads. */
+function compare(options: CommandOptions, words: readonly string[]): void {
+  const [first, second, ...rest] = words;
+  if (first === undefined || second === undefined || rest.length > 0)
+    throw new GatewayError('usage', '--compare takes two runs: result files, ids, or latest');
+  const store = openStore(join(options.data, 'sluice.db'), { clock: systemClock });
+  try {
+    const comparison = compareRuns(findRun(first, store), findRun(second, store));
+    console.log(options.json ? JSON.stringify(comparison, null, 2) : comparisonText(comparison));
+    if (!comparison.comparable) process.exitCode = 1;
   } finally {
     store.close();
   }

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Gateway, openMachine, startGateway } from '../app.ts';
-import { benchModels, REPETITIONS_QUICK } from '../bench/bench-models.ts';
+import { benchModels } from '../bench/bench-models.ts';
+import { REPETITIONS_QUICK } from '../bench/bench-options.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { formatBytes, formatDurationMs } from '../core/format.ts';
@@ -143,6 +144,7 @@ async function measureMissing(policy: Policy, options: DemoOptions, events: Even
       settleMs: 0,
       // The tour is about routing, which takes one decode rate per model.
       depths: false,
+      coldLoads: false,
       onProgress: (step) => progress.show(step),
     });
     progress.clear();

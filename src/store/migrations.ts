@@ -12,6 +12,9 @@ import { GatewayError } from '../core/errors.ts';
  *   bench_runs    the whole document of a benchmark run, as it stands in its JSON file
  *   figures       what those runs say about a model, one row per metric
  *   file_hashes   SHA-256 of model files, so that a 17 GB file is not read again while it stays the same
+ *   fingerprints  states of the machine figures were measured in, by their id; facts as JSON
+ *   co_runs       how much slower a model is while another device works, from `bench --pairs`
+ *   bench_open_runs, bench_steps   runs in progress and what they have measured so far, so that they can be gone on with
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -65,6 +68,38 @@ export const MIGRATIONS: readonly string[] = [
     size_bytes INTEGER NOT NULL,
     mtime_ms REAL NOT NULL,
     sha256 TEXT NOT NULL
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE fingerprints (
+    id TEXT PRIMARY KEY,
+    facts TEXT NOT NULL
+  ) STRICT;
+  ALTER TABLE figures ADD COLUMN fingerprint TEXT;
+  CREATE TABLE co_runs (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES bench_runs (id) ON DELETE CASCADE,
+    model_key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    with_model TEXT NOT NULL,
+    with_device TEXT NOT NULL,
+    prefill_factor REAL NOT NULL,
+    decode_factor REAL NOT NULL,
+    n INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX co_runs_by_key ON co_runs (model_key);
+  CREATE TABLE bench_open_runs (
+    id TEXT PRIMARY KEY,
+    started_at TEXT NOT NULL,
+    plan TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE bench_steps (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES bench_open_runs (id) ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    step TEXT NOT NULL,
+    samples TEXT NOT NULL,
+    UNIQUE (run_id, model, step)
   ) STRICT;
   `,
 ];

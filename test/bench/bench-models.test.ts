@@ -1,13 +1,16 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type BenchOptions, benchModels } from '../../src/bench/bench-models.ts';
+import { benchModels } from '../../src/bench/bench-models.ts';
+import type { BenchOptions } from '../../src/bench/bench-options.ts';
 import type { BenchProgress, BenchTarget } from '../../src/bench/bench-target.ts';
 import { importBench } from '../../src/bench/import-bench.ts';
-import { deepTokensOf, planOf, requestTimeoutMs } from '../../src/bench/measure-served.ts';
+import type { PageCache } from '../../src/bench/page-cache.ts';
 import { promptText } from '../../src/bench/prompt-text.ts';
 import { benchDocumentSchema } from '../../src/bench/result.ts';
+import { findOpenRun } from '../../src/bench/run-plan.ts';
 import { saveBench } from '../../src/bench/save-bench.ts';
+import { deepTokensOf, planOf, requestTimeoutMs } from '../../src/bench/served-plan.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type ModelId, modelId, runtimeId } from '../../src/core/ids.ts';
 import type { ModelPolicy, Policy, RuntimePolicy } from '../../src/core/policy.ts';
@@ -24,6 +27,8 @@ type Speed = {
   readonly fixedMs: number;
   readonly prefillMs: number;
   readonly tokenMs: number;
+  readonly prefillContextMs?: number;
+  readonly tokenContextMs?: number;
 };
 type Misbehaviour = {
   readonly fails?: string;
@@ -64,9 +69,12 @@ function exactTarget(clock: FakeClock, speeds: Readonly<Record<string, Speed & M
         const send = (json: string) => sink.chunk(Buffer.from(`data: ${json}\n\n`));
         sink.head(200, 'text/event-stream');
         send('{"choices":[{"delta":{"role":"assistant","content":null}}]}');
-        clock.advance(speed.fixedMs + promptTokens * speed.prefillMs);
+        const { prefillContextMs = 0, tokenContextMs = 0 } = speed;
+        clock.advance(speed.fixedMs + promptTokens * (speed.prefillMs + (prefillContextMs * promptTokens) / 2));
+        // What core/service-model.ts says of the whole answer, spread evenly over its gaps.
+        const gapMs = speed.tokenMs + tokenContextMs * (promptTokens + question.max_tokens / 2);
         for (let index = 0; index < question.max_tokens; index += 1) {
-          if (index > 0) clock.advance(speed.tokenMs);
+          if (index > 0) clock.advance(gapMs);
           send('{"choices":[{"delta":{"content":"x"}}]}');
         }
         const prompt_ms = promptTokens * speed.prefillMs;
@@ -93,7 +101,13 @@ function exactTarget(clock: FakeClock, speeds: Readonly<Record<string, Speed & M
       new Map(
         Object.keys(speeds).map((id) => [
           modelId(id),
-          { availability: { kind: 'available' }, facts: modelFacts(), runtimeVersion: '1 (test)', pid: process.pid },
+          {
+            availability: { kind: 'available' },
+            facts: modelFacts(),
+            runtimeVersion: '1 (test)',
+            pid: process.pid,
+            memoryBytes: 1e9,
+          },
         ]),
       ),
     load: async (model, signal) => {
@@ -107,6 +121,7 @@ function exactTarget(clock: FakeClock, speeds: Readonly<Record<string, Speed & M
     unload: async (model) => {
       if (loaded.delete(model)) calls.push(`unload ${model}`);
     },
+    memory: () => ({ budgetBytes: 8e9 }),
     acquire: async (model, signal) => {
       signal.throwIfAborted();
       expect([...loaded]).toEqual([model]);
@@ -118,6 +133,13 @@ function exactTarget(clock: FakeClock, speeds: Readonly<Record<string, Speed & M
   };
   return { target, calls, prompts };
 }
+
+/** A cache that always holds every file and gives none up: loads are what the target says. */
+const everythingCached: PageCache = {
+  residentShare: async () => 1,
+  drop: async () => false,
+  readBytesPerSec: async () => undefined,
+};
 
 const quick: Speed = { loadMs: 800, fixedMs: 30, prefillMs: 2, tokenMs: 50 };
 
@@ -156,6 +178,8 @@ function setUp(speeds: Readonly<Record<string, Speed & Misbehaviour>>, given: Pa
     sluiceVersion: '0.0.0-test',
     directory: join(folder, 'results'),
     settleMs: 0,
+    coldLoads: false,
+    pageCache: everythingCached,
     onProgress: (step) => steps.push(step),
     ...given,
   };
@@ -213,13 +237,18 @@ describe('benchModels', () => {
     await pumped(clock, benchModels(options));
     const beginnings = prompts.map((prompt) => prompt.slice(0, 17));
     expect(new Set(beginnings).size).toBe(prompts.length);
-    const lengths = prompts.slice(2).map((prompt) => prompt.length);
-    const [short, middle, long] = lengths.slice(0, 3);
-    expect(lengths.slice(0, 9)).toEqual([short, middle, long, middle, long, short, long, short, middle]);
+    // Six prompts a round: two that warm the child up, one of each length, the extra long one.
+    const rounds = [0, 6, 12].map((first) => prompts.slice(first + 2, first + 5).map((prompt) => prompt.length));
+    const [short, middle, long] = rounds[0]!;
+    expect(rounds).toEqual([
+      [short, middle, long],
+      [middle, long, short],
+      [long, short, middle],
+    ]);
   });
 
   test('the decode rate behind a prompt of three quarters of the context is measured where its prefill is quick', async () => {
-    const { options, clock } = setUp({ fast: quick, slow: { ...quick, prefillMs: 6 } }, { repetitions: 2 });
+    const { options, clock } = setUp({ fast: quick, slow: { ...quick, prefillMs: 160 } }, { repetitions: 2 });
     const { document } = await pumped(clock, benchModels(options));
     const depths = document.models.map(({ series }) =>
       series.filter(({ metric }) => metric === 'decodeAtDepthTokensPerSec').map((one) => Math.round(one.promptTokens!)),
@@ -270,6 +299,121 @@ describe('benchModels', () => {
     ]);
   });
 
+  test('models take turns, round by round', async () => {
+    const { options, calls, clock } = setUp({ a: quick, b: quick }, { repetitions: 2 });
+    await pumped(clock, benchModels(options));
+    expect(calls.filter((call) => call.startsWith('load'))).toEqual(['load a', 'load b', 'load a', 'load b']);
+  });
+
+  test('coefficients of growing costs come out of a model that has them', async () => {
+    const growing = { ...quick, prefillContextMs: 0.004, tokenContextMs: 0.01 };
+    const { options, clock } = setUp({ a: growing });
+    const { document } = await pumped(clock, benchModels(options));
+    const figures = Object.fromEntries(document.models[0]!.figures.map((figure) => [figure.metric, figure.value]));
+    expect(figures.prefillTokensPerSec).toBeCloseTo(500, 0);
+    expect(figures.prefillContextMs).toBeCloseTo(0.004, 4);
+    expect(figures.prefillFixedMs).toBeCloseTo(30, 0);
+    expect(figures.decodeTokensPerSec).toBeCloseTo(20, 1);
+    expect(figures.decodeContextMs).toBeCloseTo(0.01, 4);
+  });
+
+  test('loads from storage are told from loads out of the page cache', async () => {
+    const { options, clock, folder } = setUp({ a: quick });
+    let isCached = true;
+    const pageCache: PageCache = {
+      residentShare: async () => (isCached ? 1 : 0),
+      drop: async (file) => {
+        expect(file).toBe(join(folder, 'a.gguf'));
+        isCached = false;
+        return true;
+      },
+      readBytesPerSec: async () => 40e6,
+    };
+    const load = options.target.load;
+    options.target.load = async (model, signal) => {
+      if (!isCached) clock.advance(30_000);
+      isCached = true;
+      await load(model, signal);
+    };
+    const { document } = await pumped(clock, benchModels({ ...options, coldLoads: true, pageCache }));
+    const figures = Object.fromEntries(document.models[0]!.figures.map((figure) => [figure.metric, figure]));
+    expect(figures.loadMs).toMatchObject({ value: 800, n: 5 });
+    expect(figures.loadColdMs).toMatchObject({ value: 30_800, n: 3 });
+    expect(document.models[0]?.fingerprint?.notes?.['storage read, MB/s']).toBe('40');
+  });
+
+  test('a file another model has pushed out of the page cache is brought back before its load counts', async () => {
+    const { options, clock } = setUp({ a: quick }, { repetitions: 1 });
+    let loads = 0;
+    const pageCache: PageCache = { ...everythingCached, residentShare: async () => (loads === 0 ? 0.4 : 1) };
+    const load = options.target.load;
+    options.target.load = async (model, signal) => {
+      if (loads === 0) clock.advance(9_000);
+      loads += 1;
+      await load(model, signal);
+    };
+    const { document } = await pumped(clock, benchModels({ ...options, pageCache }));
+    expect(document.models[0]?.series.find(({ metric }) => metric === 'loadMs')?.samples).toEqual([800]);
+  });
+
+  test('a page cache that keeps the file is said once and costs nothing else', async () => {
+    const { options, clock } = setUp({ a: quick });
+    const { document } = await pumped(clock, benchModels({ ...options, coldLoads: true }));
+    expect(document.models[0]?.outcome).toBe('measured');
+    expect(document.models[0]?.warnings.filter((warning) => warning.includes('page cache'))).toHaveLength(1);
+  });
+
+  test('a run that was broken off is gone on with, and nothing is measured twice', async () => {
+    const controller = new AbortController();
+    const broken = { ...quick, onRequest: (count: number) => count === 11 && controller.abort(new Error('killed')) };
+    const first = setUp({ a: broken }, { signal: controller.signal });
+    const before = await pumped(first.clock, benchModels(first.options));
+    expect(before.document).toMatchObject({ complete: false, models: [{ outcome: 'aborted' }] });
+    const kept = before.document.models[0]!.samples!;
+    expect(kept.filter(({ kind }) => kind === 'request').length).toBeGreaterThan(4);
+
+    const resume = findOpenRun(first.store, first.policy);
+    const prompts = first.prompts.length;
+    const again = { ...first.options, signal: new AbortController().signal, repetitions: 99, resume };
+    const after = await pumped(first.clock, benchModels(again));
+    expect(after.document).toMatchObject({ id: before.document.id, complete: true, models: [{ outcome: 'measured' }] });
+    expect(after.document.models[0]!.samples!.slice(0, kept.length)).toEqual(kept);
+    expect(after.document.models[0]!.series.find(({ metric }) => metric === 'prefillTokensPerSec')?.n).toBe(5);
+    // Five rounds of four prompts and two that warm up; what the first run measured is not asked again.
+    expect(first.prompts.length - prompts).toBe(20 + 2 * 4 - kept.filter(({ kind }) => kind === 'request').length);
+    expect(first.store.benchRuns()).toHaveLength(1);
+    expect(() => findOpenRun(first.store, first.policy)).toThrow(/no run was broken off; nothing can be resumed/);
+  });
+
+  test('a run whose model has changed since cannot be gone on with', async () => {
+    const controller = new AbortController();
+    const broken = { ...quick, onRequest: (count: number) => count === 4 && controller.abort(new Error('killed')) };
+    const { options, clock, store, policy, folder } = setUp({ a: broken }, { signal: controller.signal });
+    const { document } = await pumped(clock, benchModels(options));
+    writeFileSync(join(folder, 'a.gguf'), 'other weights');
+    expect(() => findOpenRun(store, policy)).toThrow(`file or settings of a have changed since`);
+    expect(() => findOpenRun(store, policy, 'abcdef')).toThrow(`called abcdef; there are ${document.id}`);
+  });
+
+  test('a sustained run shows what the machine loses as it grows hot', async () => {
+    const throttling: Speed & Misbehaviour = { ...quick };
+    const { options, clock } = setUp(
+      {
+        a: Object.assign(throttling, {
+          onRequest: (count: number) => Object.assign(throttling, { tokenMs: 50 + count }),
+        }),
+      },
+      { repetitions: 1, sustainedMs: 600_000 },
+    );
+    const { document } = await pumped(clock, benchModels(options));
+    const values = Object.fromEntries(document.models[0]!.series.map((one) => [one.metric, one.value]));
+    expect(values.sustainedDecodeTokensPerSec).toBeLessThan(15);
+    expect(values.sustainedShare).toBeLessThan(0.8);
+    const points = document.models[0]!.samples!.filter(({ kind }) => kind === 'sustained');
+    expect(points.length).within(20, 31);
+    expect(document.models[0]!.figures.some(({ metric }) => metric.startsWith('sustained'))).toBe(false);
+  });
+
   test('a model that cannot run is listed with reason and remedy, and the others are measured', async () => {
     const { options, clock } = setUp({ a: quick, b: quick }, { repetitions: 1 });
     const views = options.target.views;
@@ -318,7 +462,9 @@ describe('benchModels', () => {
     const { options, clock } = setUp({ a: { ...quick, cachedTokens: 7 } }, { repetitions: 1 });
     const { document } = await pumped(clock, benchModels(options));
     expect(document.models[0]?.warnings.join()).toContain('from its cache');
-    expect(document.models[0]?.series.map((series) => series.metric)).toEqual(['loadMs', 'peakMemoryBytes']);
+    expect(document.models[0]?.series.map((series) => series.metric)).toEqual([
+      ...['loadMs', 'unloadMs', 'peakMemoryBytes', 'proportionalMemoryBytes'],
+    ]);
   });
 
   test('a token or two counted as cached, as two tokenizers may differ, cost no sample', async () => {
@@ -466,10 +612,14 @@ describe('deepTokensOf', () => {
 
   test.each([
     ['three quarters of the context', 2_048, 512, 1_536],
-    ['what five seconds can read', 16_384, 512, 2_500],
-    ['nothing where that is not twice the longest prompt', 1_024, 512, undefined],
+    ['4,096 tokens of a longer context', 16_384, 512, 4_096],
+    ['nothing where that is hardly longer than the longest prompt', 1_000, 512, undefined],
   ])('is %s', (_, context, long, tokens) => {
     expect(deepTokensOf(context, long, at2MsEach)).toBe(tokens);
+  });
+
+  test('is what two minutes can read', () => {
+    expect(deepTokensOf(2_048, 512, [at(10, 1_000, 'short'), at(20, 2_000, 'long')])).toBe(1_200);
   });
 
   test('is nothing where no line could be fitted', () => {

@@ -80,9 +80,10 @@ describe('readMachineState', () => {
     expect(state.memoryAvailableBytes).toBe(23_014_212 * 1024);
   });
 
-  test('holds the clocks of NPU and memory, and of nothing else', () => {
+  test('holds the clocks of NPU, GPU and memory', () => {
     expect(readMachineState(noon, boardWithNpu()).deviceClocks).toEqual([
       { device: 'dmc', governor: 'userspace', currentKhz: 2_112_000 },
+      { device: 'fb000000.gpu', governor: 'simple_ondemand' },
       { device: 'fdab0000.npu', governor: 'rknpu_ondemand', currentKhz: 1_000_000, maxKhz: 1_000_000 },
     ]);
   });

@@ -20,6 +20,7 @@ const winning = {
     flashAttention: 'on' as const,
   },
   repetitions: 1,
+  depths: [0],
 };
 const command = (given: Partial<Parameters<typeof llamaBenchCommand>[0]>) =>
   llamaBenchCommand({ ...winning, ...given }).join(' ');
@@ -57,14 +58,22 @@ describe('llamaBenchCommand', () => {
   });
 });
 
+describe('depths', () => {
+  test('are passed to builds that know them, and never for the plain test', () => {
+    expect(command({ help, depths: [0, 512] })).toContain(' -d 0,512 ');
+    expect(command({ help: '', depths: [0, 512] })).not.toContain(' -d ');
+    expect(command({ help })).not.toContain(' -d ');
+  });
+});
+
 describe('parseLlamaBench', () => {
   const recorded = readFileSync(join(fixtures, 'tiny-11669.json'), 'utf8');
 
   test('reads rates and build of a recorded run', () => {
     const { samples, build } = parseLlamaBench(recorded);
-    expect(samples).toMatchObject({ promptTokens: 256, outputTokens: 16 });
-    expect(samples.prefillTokensPerSec).toHaveLength(3);
-    expect(samples.decodeTokensPerSec).toHaveLength(3);
+    expect(samples).toMatchObject([{ depth: 0, promptTokens: 256, outputTokens: 16 }]);
+    expect(samples[0]?.prefillTokensPerSec).toHaveLength(3);
+    expect(samples[0]?.decodeTokensPerSec).toHaveLength(3);
     expect(build).toBe('build 11669 (Debian)');
   });
 
@@ -74,6 +83,14 @@ describe('parseLlamaBench', () => {
     const { samples, build } = parseLlamaBench(JSON.stringify(changed));
     expect(samples).toEqual(parseLlamaBench(recorded).samples);
     expect(build).toBe('Debian');
+  });
+
+  test('tells depths apart, the smallest first', () => {
+    const rows = JSON.parse(recorded) as Record<string, unknown>[];
+    const deep = rows.map((row) => ({ ...row, n_depth: 512, samples_ts: [7] }));
+    const { samples } = parseLlamaBench(JSON.stringify([...deep, ...rows]));
+    expect(samples.map(({ depth }) => depth)).toEqual([0, 512]);
+    expect(samples[1]?.prefillTokensPerSec).toEqual([7]);
   });
 
   test('what is not its JSON is refused with the beginning of it', () => {

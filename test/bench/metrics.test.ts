@@ -10,27 +10,33 @@ import {
   SAMPLES_MIN,
   series,
 } from '../../src/bench/metrics/metric.ts';
-import { fitPrefillLine } from '../../src/bench/metrics/prefill-line.ts';
+import { fitNonNegative } from '../../src/bench/metrics/non-negative-fit.ts';
+import { fitPrefillCurve } from '../../src/bench/metrics/prefill-curve.ts';
+import { decodeMsOf, prefillMsOf, type ServiceModel } from '../../src/core/service-model.ts';
 
 const readme = readFileSync(join(import.meta.dirname, '../../bench-results/README.md'), 'utf8');
-const nothing: BenchSamples = { loadsMs: [], requests: [], deep: [], peakMemoryBytes: [], raw: undefined };
+const nothing: BenchSamples = {
+  ...{ loadsMs: [], coldLoadsMs: [], unloadsMs: [], requests: [], deep: [] },
+  ...{ peakMemoryBytes: [], proportionalMemoryBytes: [], raw: [], sustained: [] },
+};
 
 /**
- * A model with 20 ms fixed, 100 tok/s prefill, 50 ms per output token, 4 characters per token, 10 template tokens. The
- * runtime itself knows nothing of the fixed part, and of 40 ms per output token; behind 1,500 tokens one takes 100 ms.
+ * A model with 20 ms fixed, 100 tok/s prefill plus 2 us per token of context, 50 ms per output token plus 10 us per token
+ * of context, 4 characters per token, 10 template tokens. The runtime itself knows nothing of the fixed part, and of 40 ms
+ * per output token.
  */
 function ideal(repetitions: number): BenchSamples {
   const requests = Array.from({ length: repetitions }, (_, repetition) =>
-    PROMPT_LENGTHS.map((length, index): RequestSample => {
-      const promptTokens = [64, 256, 512][index]!;
-      const firstMs = 20 + promptTokens * 10;
-      const outputTokens = length === 'middle' ? 32 : 4;
-      const lastMs = firstMs + (outputTokens - 1) * 50;
+    [...PROMPT_LENGTHS, 'deep' as const].map((length, index): RequestSample => {
+      const promptTokens = [64, 256, 512, 1_500][index]!;
+      const firstMs = 20 + promptTokens * (10 + (0.002 * promptTokens) / 2);
+      const outputTokens = length === 'middle' ? 32 : 16;
+      const lastMs = firstMs + (outputTokens - 1) * (50 + 0.01 * (promptTokens + outputTokens / 2));
       const isComplete = length === 'middle';
       const promptChars = (promptTokens - 10) * 4;
       return {
         repetition,
-        length,
+        length: length === 'deep' ? 'long' : length,
         promptChars,
         promptTokens,
         outputTokens,
@@ -43,16 +49,22 @@ function ideal(repetitions: number): BenchSamples {
       };
     }),
   ).flat();
-  const deep = requests
-    .filter(({ length }) => length === 'long')
-    .map((request) => ({ ...request, promptTokens: 1_500, firstMs: 15_020, lastMs: 15_320 }));
+  const isDeep = ({ promptTokens }: RequestSample) => promptTokens > 1_000;
   const rates = Array.from({ length: repetitions }, () => 30);
   return {
     loadsMs: rates.map(() => 900),
-    requests,
-    deep,
+    coldLoadsMs: [9_000],
+    unloadsMs: rates.map(() => 150),
+    requests: requests.filter((request) => !isDeep(request)),
+    deep: requests.filter(isDeep),
     peakMemoryBytes: [5e9],
-    raw: { promptTokens: 256, outputTokens: 16, prefillTokensPerSec: rates, decodeTokensPerSec: rates },
+    proportionalMemoryBytes: rates.map(() => 4e9),
+    raw: [0, 512].map((depth) => ({
+      ...{ depth, promptTokens: 256, outputTokens: 16 },
+      prefillTokensPerSec: rates.map(() => 1000 / (20 + 0.003 * (depth + 128))),
+      decodeTokensPerSec: rates.map(() => 1000 / (40 + 0.02 * (depth + 8))),
+    })),
+    sustained: [30, 24, 20].map((decodeTokensPerSec, index) => ({ atMs: (index + 1) * 60_000, decodeTokensPerSec })),
   };
 }
 
@@ -114,32 +126,55 @@ describe.each(METRICS)('metric $id', (metric) => {
 describe('the metrics of an ideal model', () => {
   test.each([
     ['loadMs', [900]],
-    ['ttftMs', [660, 2_580, 5_140]],
+    ['loadColdMs', [9_000]],
+    ['unloadMs', [150]],
+    ['ttftMs', [64, 256, 512].map((tokens) => 20 + tokens * (10 + 0.001 * tokens))],
     ['prefillTokensPerSec', [100]],
     ['prefillFixedMs', [20]],
-    ['tpotMs', [50]],
+    ['prefillContextMs', [0.002]],
+    ['tpotMs', [50 + 0.01 * 272]],
     ['decodeTokensPerSec', [20]],
-    ['e2eMs', [2_580 + 31 * 50 + 1]],
+    ['decodeContextMs', [0.01]],
+    ['e2eMs', [20 + 256 * (10 + 0.256) + 31 * (50 + 0.01 * 272) + 1]],
     ['peakMemoryBytes', [5e9]],
+    ['proportionalMemoryBytes', [4e9]],
     ['charsPerToken', [4]],
     ['templateTokens', [10]],
-    ['rawPrefillTokensPerSec', [30]],
-    ['rawDecodeTokensPerSec', [30]],
+    ['rawPrefillTokensPerSec', [1000 / 20.384]],
+    ['rawDecodeTokensPerSec', [1000 / 40.16]],
+    ['rawPrefillContextMs', [0.003]],
+    ['rawDecodeContextMs', [0.02]],
     ['runtimePrefillMs', [640, 2_560, 5_120]],
     ['runtimePrefillTokensPerSec', [100]],
     ['runtimeDecodeTokensPerSec', [25]],
-    ['decodeAtDepthTokensPerSec', [20, 20, 20, 10]],
+    ['decodeAtDepthTokensPerSec', [72, 272, 520, 1_508].map((depth) => 1000 / (50 + 0.01 * depth))],
+    ['sustainedDecodeTokensPerSec', [20]],
+    ['sustainedShare', [2 / 3]],
   ])('%s gives back what the model was made of', (id, values) => {
     const found = valueOfMetric(id, ideal(5));
     expect(found).toHaveLength(values.length);
     for (const [index, value] of values.entries()) expect(found[index]).toBeCloseTo(value, 6);
   });
 
-  test('the prediction TTFT = fixed + P / rate gives the measured TTFT back', () => {
+  test('the service model made of the figures gives the measured times back', () => {
     const samples = ideal(5);
-    const [rate] = valueOfMetric('prefillTokensPerSec', samples);
-    const [fixed] = valueOfMetric('prefillFixedMs', samples);
-    expect(fixed! + (512 / rate!) * 1000).toBeCloseTo(valueOfMetric('ttftMs', samples)[2]!);
+    const value = (id: string) => valueOfMetric(id, samples)[0]!;
+    const service: ServiceModel = {
+      prefillFixedMs: value('prefillFixedMs'),
+      prefillMsPerToken: 1000 / value('prefillTokensPerSec'),
+      prefillContextMs: value('prefillContextMs'),
+      decodeMsPerToken: 1000 / value('decodeTokensPerSec'),
+      decodeContextMs: value('decodeContextMs'),
+      ...{ loadMs: 0, loadColdMs: undefined, unloadMs: 0 },
+    };
+    expect(prefillMsOf(service, 512)).toBeCloseTo(valueOfMetric('ttftMs', samples)[2]!);
+    expect(prefillMsOf(service, 256) + (decodeMsOf(service, 256, 32) * 31) / 32).toBeCloseTo(value('e2eMs') - 1);
+  });
+
+  test('without an extra long prompt nothing is said of growing prefill costs, and a line is fitted', () => {
+    const samples = { ...ideal(5), deep: [] };
+    expect(valueOfMetric('prefillContextMs', samples)).toEqual([]);
+    expect(valueOfMetric('prefillTokensPerSec', samples)[0]).within(90, 100);
   });
 });
 
@@ -152,7 +187,7 @@ describe('series', () => {
   });
 });
 
-describe('fitPrefillLine', () => {
+describe('fitPrefillCurve', () => {
   const at = (promptTokens: number, firstMs: number, length: RequestSample['length']): RequestSample => ({
     ...ideal(1).requests[0]!,
     promptTokens,
@@ -162,9 +197,9 @@ describe('fitPrefillLine', () => {
 
   test('a negative fixed part becomes a line through the origin', () => {
     const requests = [at(10, 5, 'short'), at(100, 100, 'middle'), at(200, 210, 'long')];
-    const fit = fitPrefillLine({ ...nothing, requests });
-    expect(fit?.line.intercept).toBe(0);
-    expect(fit?.line.slope).toBeGreaterThan(1);
+    const fit = fitPrefillCurve({ ...nothing, requests });
+    expect(fit?.curve.fixedMs).toBe(0);
+    expect(fit?.curve.msPerToken).within(0.5, 1.05);
   });
 
   test('a runtime that says 0 ms for every prompt has no rate of its own', () => {
@@ -175,9 +210,35 @@ describe('fitPrefillLine', () => {
 
   test('longer prompts that seem faster become a line through the origin too, and one length gives none', () => {
     const requests = [at(10, 50, 'short'), at(100, 40, 'middle'), at(200, 30, 'long')];
-    const fit = fitPrefillLine({ ...nothing, requests });
-    expect(fit?.line.intercept).toBe(0);
-    expect(fit?.line.slope).toBeCloseTo((10 * 50 + 100 * 40 + 200 * 30) / (10 ** 2 + 100 ** 2 + 200 ** 2));
-    expect(fitPrefillLine({ ...nothing, requests: requests.slice(0, 1) })).toBeUndefined();
+    const fit = fitPrefillCurve({ ...nothing, requests });
+    expect(fit?.curve.fixedMs).toBe(0);
+    expect(fit?.curve.msPerToken).toBeGreaterThan(0);
+    expect(fitPrefillCurve({ ...nothing, requests: requests.slice(0, 1) })).toBeUndefined();
+  });
+});
+
+describe('fitNonNegative', () => {
+  const columns = [() => 1, (x: number) => x, (x: number) => (x * x) / 2];
+
+  test('gives costs that are not negative back from points that follow them', () => {
+    const cost = fc.oneof(fc.constant(0), fc.double({ min: 0.01, max: 10, noNaN: true }));
+    fc.assert(
+      fc.property(cost, fc.double({ min: 0.1, max: 10, noNaN: true }), cost, (a, b, c) => {
+        const points = [64, 256, 512, 1_500, 3_000].map((x) => ({ x, y: a + b * x + ((c / 1e4) * (x * x)) / 2 }));
+        const [fixed, perToken, perContext] = fitNonNegative(points, columns, 1)!;
+        expect(Math.abs(fixed! - a)).toBeLessThan(1e-3 + a * 1e-3);
+        expect(Math.abs(perToken! - b)).toBeLessThan(b * 1e-3);
+        expect(Math.abs(perContext! - c / 1e4)).toBeLessThan(1e-6 + c * 1e-7);
+      }),
+    );
+  });
+
+  test('never gives a negative coefficient, whatever the noise', () => {
+    const y = fc.double({ min: 0.001, max: 1e5, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(fc.record({ x: fc.integer({ min: 1, max: 4_000 }), y }), { maxLength: 8 }), (points) => {
+        for (const value of fitNonNegative(points, columns, 1) ?? []) expect(value).toBeGreaterThanOrEqual(0);
+      }),
+    );
   });
 });

@@ -54,7 +54,7 @@ const save = (
 ): void =>
   store.saveBenchRun(
     { id: 'run-1', startedAt: '2026-11-20T10:00:00.000Z', provenance: 'measured', document: '{}', ...run },
-    figures,
+    { figures },
   );
 
 const seen = { promptTokens: 100, cachedTokens: 0, prefillMs: 10_000, outputTokens: 50, decodeMs: 10_000 };

@@ -1,15 +1,44 @@
+import { fitDecodeCurve } from './decode-curve.ts';
 import { type Metric, series } from './metric.ts';
 import { timePerOutputToken } from './tpot-ms.ts';
 
-/** See the definition. */
+/** See the definition; 1,000 / gamma of `core/service-model.ts`. */
 export const decodeRate: Metric = {
   id: 'decodeTokensPerSec',
   unit: 'tok/s',
   side: 'served',
-  definition: 'decode rate through the served process: 1,000 / TPOT',
-  measure: (samples) =>
-    series(
+  definition:
+    'decode rate through the served process: 1,000 / constant of the line of TPOT over depth, which is the rate at an empty context; 1,000 / TPOT of the middle prompt where depths were not measured',
+  measure: (samples) => {
+    const fit = fitDecodeCurve(samples);
+    if (fit !== undefined) {
+      return series(
+        decodeRate,
+        fit.repetitions.map((one) => 1000 / one.msPerToken),
+        { value: 1000 / fit.curve.msPerToken },
+      );
+    }
+    return series(
       decodeRate,
       samples.requests.flatMap(timePerOutputToken).map((tpot) => 1000 / tpot),
-    ),
+    );
+  },
+};
+
+/** See the definition; delta of `core/service-model.ts`. */
+export const decodeContextMs: Metric = {
+  id: 'decodeContextMs',
+  unit: 'ms per token and token',
+  side: 'served',
+  definition:
+    'what each token of context adds to generating one: slope of the line of TPOT over the depth of the middle token, never below zero',
+  measure: (samples) => {
+    const fit = fitDecodeCurve(samples);
+    if (fit === undefined) return [];
+    return series(
+      decodeContextMs,
+      fit.repetitions.map((one) => one.contextMs),
+      { value: fit.curve.contextMs },
+    );
+  },
 };

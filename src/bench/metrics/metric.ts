@@ -1,5 +1,18 @@
 import { median, medianInterval } from '../../core/stats.ts';
 
+/** Units of metrics, as result files write them. */
+export const UNITS = [
+  'ms',
+  'tok/s',
+  'bytes',
+  'tokens',
+  'characters per token',
+  'ms per token and token',
+  'factor',
+] as const;
+/** One of {@link UNITS}. */
+export type Unit = (typeof UNITS)[number];
+
 /**
  * One figure of a benchmark: its name, unit and definition stand in one file each, so that what a result file says can
  * be looked up and argued with. A new metric is a new file here and a line in list.ts.
@@ -7,7 +20,7 @@ import { median, medianInterval } from '../../core/stats.ts';
 export type Metric = {
   /** Key in result files, unit last. */
   readonly id: string;
-  readonly unit: 'ms' | 'tok/s' | 'bytes' | 'tokens' | 'characters per token';
+  readonly unit: Unit;
   /** One sentence with the formula; repeated in bench-results/README.md. */
   readonly definition: string;
   /**
@@ -21,14 +34,23 @@ export type Metric = {
 
 /** Everything one model's run has collected. */
 export type BenchSamples = {
-  /** Time of each load, ms, in the order they were made. */
+  /** Time of each load with the file in the page cache, ms, in the order they were made. */
   readonly loadsMs: readonly number[];
+  /** The same from storage; empty where the page cache could not be emptied of the file. */
+  readonly coldLoadsMs: readonly number[];
+  /** Time from the wish to stop the process to its end, ms. */
+  readonly unloadsMs: readonly number[];
   readonly requests: readonly RequestSample[];
   /** Requests behind a prompt longer than those of the plan; only for decode rates over depth. Empty where too slow. */
   readonly deep: readonly RequestSample[];
   /** Peak resident memory of the served process. */
   readonly peakMemoryBytes: readonly number[];
-  readonly raw: RawSamples | undefined;
+  /** The same with shared pages counted by the process's share of them (PSS), after the last request of each round. */
+  readonly proportionalMemoryBytes: readonly number[];
+  /** llama-bench's rates by depth, the smallest depth first; empty where it did not run. */
+  readonly raw: readonly RawSamples[];
+  /** Stretches of a sustained run in order; empty where there was none. */
+  readonly sustained: readonly SustainedSample[];
 };
 
 /** Prompt lengths a run measures, as shares of the longest. */
@@ -58,10 +80,23 @@ export type RequestSample = {
 
 /** Rates llama-bench gives, tok/s, one per repetition. */
 export type RawSamples = {
+  /** Tokens already in the context when the test begins. */
+  readonly depth: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly prefillTokensPerSec: readonly number[];
   readonly decodeTokensPerSec: readonly number[];
+};
+
+/** One stretch of a sustained run. */
+export type SustainedSample = {
+  /** End of the stretch, ms after the run began. */
+  readonly atMs: number;
+  readonly prefillTokensPerSec?: number | undefined;
+  readonly decodeTokensPerSec: number;
+  /** Hottest thermal zone and the fastest CPU clock at its end, where the machine tells them. */
+  readonly celsius?: number | undefined;
+  readonly cpuKhz?: number | undefined;
 };
 
 /** Fewer samples than this give no usable interval (at n = 3 it covers 77 % instead of 95 %), so they are provisional. */

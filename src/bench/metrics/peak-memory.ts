@@ -12,3 +12,13 @@ export const peakMemory: Metric = {
   measure: (samples) =>
     series(peakMemory, samples.peakMemoryBytes, { value: Math.max(...samples.peakMemoryBytes), provisional: false }),
 };
+
+/** See the definition. */
+export const proportionalMemory: Metric = {
+  id: 'proportionalMemoryBytes',
+  unit: 'bytes',
+  side: 'served',
+  definition:
+    'memory of the served process after the requests of a round with shared pages counted by its share of them (Pss of /proc/PID/smaps_rollup); below VmHWM where weights are mapped by two processes',
+  measure: (samples) => series(proportionalMemory, samples.proportionalMemoryBytes),
+};

@@ -1,5 +1,5 @@
 import { type Metric, series } from './metric.ts';
-import { fitPrefillLine } from './prefill-line.ts';
+import { fitPrefillCurve } from './prefill-curve.ts';
 
 /** See the definition. */
 export const prefillFixedMs: Metric = {
@@ -7,14 +7,14 @@ export const prefillFixedMs: Metric = {
   unit: 'ms',
   side: 'served',
   definition:
-    'part of TTFT that does not grow with the prompt: intercept of the line the prefill rate comes from, zero where noise would make it negative',
+    'part of TTFT that does not grow with the prompt: constant of the curve the prefill rate comes from, never below zero',
   measure: (samples) => {
-    const fit = fitPrefillLine(samples);
+    const fit = fitPrefillCurve(samples);
     if (fit === undefined) return [];
     return series(
       prefillFixedMs,
-      fit.repetitions.map((line) => line.intercept),
-      { value: fit.line.intercept },
+      fit.repetitions.map((one) => one.fixedMs),
+      { value: fit.curve.fixedMs },
     );
   },
 };

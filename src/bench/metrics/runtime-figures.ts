@@ -1,6 +1,6 @@
 import { median } from '../../core/stats.ts';
 import { type Metric, PROMPT_LENGTHS, type Series, series } from './metric.ts';
-import { fitPrefillLine, type PrefillTime } from './prefill-line.ts';
+import { fitPrefillCurve, type PrefillTime } from './prefill-curve.ts';
 
 const ownPrefillMs: PrefillTime = (request) => request.prefillMs;
 
@@ -29,16 +29,15 @@ export const runtimePrefillRate: Metric = {
   unit: 'tok/s',
   side: 'runtime',
   definition:
-    'prefill rate by the runtime’s own clock: 1,000 / slope of the least-squares line of its prefill time over prompt tokens',
+    'prefill rate by the runtime’s own clock: 1,000 / linear coefficient of the curve of its prefill time over prompt tokens',
   measure: (samples) => {
-    const fit = fitPrefillLine(samples, ownPrefillMs);
+    const fit = fitPrefillCurve(samples, ownPrefillMs);
     // A runtime that says 0 ms for every prompt says nothing.
-    if (fit === undefined || fit.line.slope <= 0) return [];
-    const usable = fit.repetitions.filter((line) => line.slope > 0);
+    if (fit === undefined) return [];
     return series(
       runtimePrefillRate,
-      usable.map((line) => 1000 / line.slope),
-      { value: 1000 / fit.line.slope },
+      fit.repetitions.map((one) => 1000 / one.msPerToken),
+      { value: 1000 / fit.curve.msPerToken },
     );
   },
 };
