@@ -6,7 +6,7 @@ import type { RequestFacts } from '../core/request.ts';
 import { describeKnownModels, resolveModelName } from './model-name.ts';
 import { matchRule } from './rules.ts';
 import { classOfShape } from './shape.ts';
-import { detectTask } from './task.ts';
+import { classOfGuess, taskOf } from './use-guess.ts';
 
 /** The classifier's answer: a workload to decide on, or the client's mistake in words fit for an error object. */
 export type Classification =
@@ -31,6 +31,7 @@ const PATIENT_EFFORTS: ReadonlySet<string> = new Set(['high', 'xhigh', 'max']);
  *   service         `service_tier: flex` and high `reasoning_effort` → quality
  *   policy rules    in the order of the file
  *   shape           see {@link classOfShape}
+ *   guess           of a learned classifier, see {@link classOfGuess}; only where the shape says nothing
  *
  * Hard facts (images, tools, a grammar) never choose a class: they become `needs`, which no class can waive.
  * `flex` means "slower is fine", and the client still waits on its socket; batch work may be refused outside its window,
@@ -42,10 +43,9 @@ export function classify(facts: RequestFacts, policy: Policy, client: ClientPoli
   if (typeof pinned === 'object') return pinned;
   const hinted = hintedClass(facts, reasons);
   if (typeof hinted === 'object') return hinted;
-  const task = detectTask(facts);
-  reasons.push({ rule: 'task', detail: `${task.task} (${task.evidence})` });
+  const task = taskOf(facts, policy, reasons);
   const needs = neededCapabilities(facts, reasons);
-  const wanted = hinted ?? impliedClass(pinned, facts, policy, client, task.task, reasons);
+  const wanted = hinted ?? impliedClass(pinned, facts, policy, client, task, reasons);
   const fitted = pinned === undefined ? wanted : classWithinModel(pinned, policy, wanted, hinted, reasons);
   if (typeof fitted === 'object') return fitted;
   const classPolicy = policy.classes[fitted];
@@ -53,7 +53,7 @@ export function classify(facts: RequestFacts, policy: Policy, client: ClientPoli
     kind: 'ok',
     workload: {
       class: fitted,
-      task: task.task,
+      task,
       reasons,
       pinnedModel: pinned,
       promptChars: facts.promptChars,
@@ -130,7 +130,10 @@ function impliedClass(
     return client.class;
   }
   return (
-    patientClass(facts, reasons) ?? ruleClass(facts, policy, client, task, reasons) ?? classOfShape(facts, reasons)
+    patientClass(facts, reasons) ??
+    ruleClass(facts, policy, client, task, reasons) ??
+    classOfShape(facts, reasons) ??
+    classOfGuess(facts, policy, reasons)
   );
 }
 

@@ -42,9 +42,9 @@ const BACKGROUND_PROMPTS: readonly { readonly name: string; readonly pattern: Re
 
 /**
  * Class by shape, when neither client, key nor policy said anything: a bounded answer of at most 32 tokens or a known
- * background prompt → route; everything else → interactive, because a request without a hint has somebody waiting.
+ * background prompt → route. Undefined where the shape says nothing.
  */
-export function classOfShape(facts: RequestFacts, reasons: Reason[]): ModelClass {
+export function classOfShape(facts: RequestFacts, reasons: Reason[]): ModelClass | undefined {
   if (facts.maxTokens !== undefined && facts.maxTokens <= ROUTE_OUTPUT_TOKENS_MAX) {
     reasons.push({ rule: 'shape', detail: `max_tokens ${facts.maxTokens} <= ${ROUTE_OUTPUT_TOKENS_MAX}` });
     return 'route';
@@ -54,8 +54,7 @@ export function classOfShape(facts: RequestFacts, reasons: Reason[]): ModelClass
     reasons.push({ rule: 'shape', detail: `looks like ${background}` });
     return 'route';
   }
-  reasons.push({ rule: 'shape', detail: describeInteractive(facts) });
-  return 'interactive';
+  return undefined;
 }
 
 /** Prompt tokens guessed from characters, for rules and shape; prediction uses each model's own ratio. */
@@ -70,7 +69,8 @@ function backgroundPrompt(facts: RequestFacts): string | undefined {
   return undefined;
 }
 
-function describeInteractive(facts: RequestFacts): string {
+/** What the shape of a request looks like that gets the default class, `interactive`. */
+export function describeInteractive(facts: RequestFacts): string {
   const promptTokens = estimatePromptTokens(facts);
   if (facts.stream && promptTokens < SHORT_PROMPT_TOKENS) return `streamed, about ${promptTokens} prompt tokens`;
   return `no hint, about ${promptTokens} prompt tokens: interactive by default`;

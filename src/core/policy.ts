@@ -17,7 +17,7 @@ export type Policy = {
   readonly models: ReadonlyMap<ModelId, ModelPolicy>;
   readonly classes: Readonly<Record<ModelClass, ClassPolicy>>;
   readonly routing: RoutingPolicy;
-  readonly classify: { readonly rules: readonly ClassifyRule[] };
+  readonly classify: ClassifyPolicy;
   readonly clients: readonly ClientPolicy[];
 };
 
@@ -217,6 +217,22 @@ export type Window = {
   readonly timezone: string;
   /** As written, e.g. `22:00-07:00`. */
   readonly text: string;
+};
+
+/** How a request that names no class gets one. */
+export type ClassifyPolicy = {
+  readonly rules: readonly ClassifyRule[];
+  /** Who guesses task and class: the linear model, nobody, or a model of this policy, which is asked first. */
+  readonly model:
+    | { readonly kind: 'linear' }
+    | { readonly kind: 'off' }
+    | { readonly kind: 'model'; readonly id: ModelId };
+  /** Guesses of a lower probability are not used, 0..1. */
+  readonly confidence: number;
+  /** A model is asked only where it is expected to answer within this time. */
+  readonly budgetMs: number;
+  /** True: a guess may make a request batch. False: it becomes `quality` instead. */
+  readonly allowBatch: boolean;
 };
 
 export type ClassifyRule = {

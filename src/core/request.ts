@@ -1,3 +1,4 @@
+import type { Guess } from './guess.ts';
 import type { PrefixMarks } from './prefix-marks.ts';
 
 /**
@@ -33,6 +34,8 @@ export type RequestFacts = {
   /** Targets from `x-slo-ttft-ms` and `x-slo-e2e-ms`. */
   readonly sloTtftMs: number | undefined;
   readonly sloE2eMs: number | undefined;
+  /** What a learned classifier makes of it; undefined where none was asked. */
+  readonly guess?: Guess;
   /** One request header by lower-case name. */
   readonly header: (name: string) => string | undefined;
 };

@@ -31,6 +31,7 @@ function runtimeReferences(source: SourceText): PolicyProblem[] {
 function classReferences(source: SourceText): PolicyProblem[] {
   const problems: PolicyProblem[] = [];
   const models = keysOf(source.value(['models']));
+  problems.push(...unknownName(source, ['classify', 'model'], { names: ['linear', 'off', ...models], what: 'model' }));
   for (const name of MODEL_CLASSES) {
     const prefer = ['classes', name, 'prefer'];
     problems.push(...unknownName(source, prefer, { names: models, what: 'model' }));

@@ -4,6 +4,7 @@ import type { ModelClass } from '../core/classes.ts';
 import { modelId, runtimeId } from '../core/ids.ts';
 import type {
   BeforeStart,
+  ClassifyPolicy,
   ClassifyRule,
   ClassPolicy,
   KeepPolicy,
@@ -50,7 +51,7 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
       batch: classOf(parsed.classes.batch),
     },
     routing: routingOf(parsed.routing),
-    classify: { rules: parsed.classify.rules.map(ruleOf) },
+    classify: classifyOf(parsed.classify),
     clients: parsed.clients.map((client) => ({
       name: client.name,
       keyEnv: client.key_env,
@@ -232,6 +233,16 @@ function classOf(source: ParsedClass): ClassPolicy {
     outputTokens: source.output_tokens,
     window: source.window === undefined ? undefined : { ...source.window, timezone },
     yieldTo: source.yield_to satisfies readonly ModelClass[],
+  };
+}
+
+function classifyOf({ rules, model, confidence, budget, allow_batch }: ParsedPolicy['classify']): ClassifyPolicy {
+  return {
+    rules: rules.map(ruleOf),
+    model: model === 'linear' || model === 'off' ? { kind: model } : { kind: 'model', id: modelId(model) },
+    confidence,
+    budgetMs: budget,
+    allowBatch: allow_batch,
   };
 }
 

@@ -103,6 +103,19 @@ export const classifySchema = closedMap({
     )
     .default([])
     .describe('The first rule that holds wins; a hint of the client wins over all rules.'),
+  model: modelName()
+    .default('linear')
+    .describe(
+      'Who guesses task and class: linear (built in, some 20 us), off, or a small model, asked within the budget.',
+    ),
+  confidence: z.number().min(0).max(1).default(0.6).describe('Guesses below this probability are not used (0..1).'),
+  budget: positiveDuration()
+    .default(300)
+    .describe('A model is asked only where it is expected to answer within this time; else the built-in one guesses.'),
+  allow_batch: z
+    .boolean()
+    .default(false)
+    .describe('true: a guess alone may make a request batch, which may be refused outside its window; false: quality.'),
 }).prefault({});
 
 /** A rule as it leaves the schema. */

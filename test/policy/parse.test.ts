@@ -64,7 +64,7 @@ describe('parsePolicy, valid files', () => {
         quality: { quantile: 0.8, outputTokens: 300, whenNone: 'degrade' },
         batch: { quantile: 0.5, outputTokens: 600, whenNone: 'defer', yieldTo: ['route', 'interactive', 'quality'] },
       },
-      classify: { rules: [] },
+      classify: { rules: [], model: { kind: 'linear' }, confidence: 0.6, budgetMs: 300, allowBatch: false },
       clients: [],
     });
     expect([...policy.devices]).toEqual([['cpu', { id: 'cpu', lanes: 1 }]]);
@@ -281,6 +281,7 @@ describe('parsePolicy, faults', () => {
       'classify: { rules: [{ when: { client: bob }, class: route }] }',
       'p.yaml:18:39 classify.rules[0].when.client: no client is called "bob"; known: no client is declared',
     ],
+    [18, 'classify: { model: tiny }', 'p.yaml:18:20 classify.model: no model is called "tiny"; known: linear, off, small, big'],
     [
       18,
       'clients: [{ name: a, key_env: A B }]',

@@ -80,7 +80,13 @@ export function smallPolicy(given: {
       conversationBonus: 0.05,
       ...given.routing,
     },
-    classify: { rules: given.rules ?? [] },
+    classify: {
+      rules: given.rules ?? [],
+      model: { kind: 'linear' },
+      confidence: 0.6,
+      budgetMs: 300,
+      allowBatch: false,
+    },
     clients: [],
   };
 }
