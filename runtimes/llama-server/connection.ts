@@ -29,10 +29,10 @@ export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, 
   });
   let manifest: RunningManifest | undefined;
   return {
-    ready: async (signal) => {
-      await untilReady(client, clock, signal);
-      manifest = await askProps(client, model, clock, signal);
-    },
+    ready: (signal) =>
+      untilReady(client, clock, signal, async () => {
+        manifest = await askProps(client, model, clock, signal);
+      }),
     manifest: () => manifest,
     countTokens: (body, signal) => countTokens(client, body, signal),
     canary: (signal) => generateOne(client, model, signal),
@@ -42,14 +42,22 @@ export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, 
   };
 }
 
-async function untilReady(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<void> {
+async function untilReady(
+  client: EngineClient,
+  clock: Clock,
+  signal: AbortSignal,
+  onceLoaded: () => Promise<void>,
+): Promise<void> {
   await poll(
     clock,
     (waitMs) => Math.min(waitMs * 1.5, READY_POLL_MAX_MS),
     signal,
     async () => {
       const status = await healthStatus(client, clock, signal);
-      if (status === 200) return true;
+      if (status === 200) {
+        await onceLoaded();
+        return true;
+      }
       // 503 while loading; nothing at all while it has not opened its port.
       if (status === undefined || status === 503) return false;
       throw new GatewayError('start_failed', `/health answered ${status}: another program may have taken the port`);
