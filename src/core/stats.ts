@@ -1,3 +1,5 @@
+import { seededRandom } from './random.ts';
+
 /**
  * Nearest-rank percentile: the smallest value with at least `quantile` of the sample at or below it.
  * `quantile` is 0..1. Undefined for an empty sample. Does not change its input.
@@ -31,7 +33,7 @@ export type Interval = { readonly low: number; readonly high: number };
  */
 export function medianInterval(values: readonly number[], resamples = 2000): Interval | undefined {
   if (values.length < 2) return undefined;
-  const next = mulberry32(0x51_1c_e0_01);
+  const next = seededRandom(0x51_1c_e0_01);
   const medians: number[] = [];
   for (let round = 0; round < resamples; round += 1) {
     const sample = values.map(() => values[Math.floor(next() * values.length)] ?? 0);
@@ -72,15 +74,4 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
   if (variance === 0) return undefined;
   const slope = covariance / variance;
   return { slope, intercept: meanY - slope * meanX };
-}
-
-// A 32-bit generator is enough to draw indices, and a seed makes reports reproducible (mulberry32, T. Ettinger, public domain).
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }
