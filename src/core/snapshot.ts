@@ -97,6 +97,16 @@ export type LaneEntry = {
   readonly deadlineMs: number;
   /** Predicted ms of work left (running) or of the whole run (waiting). */
   readonly remainingMs: number;
+  /** Set while it runs and may be interrupted; see `route/preemption.ts`. */
+  readonly preemptible?: Preemptible | undefined;
+};
+
+/** How a running request may be interrupted. */
+export type Preemptible = {
+  /** Classes that it makes way for. */
+  readonly by: readonly ModelClass[];
+  /** How long its engine needs to stop, ms: it looks up only between two batches of a prompt. */
+  readonly cancelMs: number;
 };
 
 /** Memory all children share. */

@@ -3,8 +3,9 @@ import { formatBytes, formatDurationMs } from '../core/format.ts';
 import type { Capabilities, ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
 import { assessMemory } from './memory.ts';
-import { lookAtQueue, type PredictionContext, predict, type QueueOutlook } from './predict.ts';
+import { type PredictionContext, predict } from './predict.ts';
 import { qualityOf } from './quality.ts';
+import { lookAtQueue, type QueueOutlook } from './queue-outlook.ts';
 import { utilityOf } from './utility.ts';
 
 /**

@@ -1,4 +1,5 @@
 import type { LaneEntry, LaneView } from '../core/snapshot.ts';
+import { runningAfterYield } from './preemption.ts';
 import { compareEntries, type QueuedEntry } from './queue-order.ts';
 
 /** A lane that overran its prediction still counts as busy for this long: it is not free until it says so. */
@@ -31,6 +32,16 @@ export function modelWaitMs(
   const waiting = lane.waiting.filter(ofModel);
   if (waiting.length === 0 && running.length < parallel) return 0;
   return waitOverServers(parallel, running, aheadOf(waiting, newcomer, nowMs));
+}
+
+/** {@link laneWaitMs} and {@link modelWaitMs} together, with `victim` interrupted for the newcomer. */
+export function waitAfterYieldMs(
+  lane: LaneView,
+  newcomer: QueuedEntry & Pick<LaneEntry, 'model'>,
+  { victim, parallel, nowMs }: { readonly victim: LaneEntry; readonly parallel: number; readonly nowMs: number },
+): number {
+  const yielded = { ...lane, running: runningAfterYield(lane.running, victim) };
+  return Math.max(laneWaitMs(yielded, newcomer, nowMs), modelWaitMs(yielded, newcomer, parallel, nowMs));
 }
 
 // The view holds its entries in queue order. Equal rank goes to whoever came first, and everybody in the queue did.

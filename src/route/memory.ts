@@ -1,7 +1,8 @@
 import type { ModelId } from '../core/ids.ts';
 import { loadMsBySize } from '../core/size-law.ts';
-import type { ModelView, Snapshot } from '../core/snapshot.ts';
+import type { LaneEntry, ModelView, Snapshot } from '../core/snapshot.ts';
 import { type MemoryHolder, planEviction } from './eviction.ts';
+import { runningAfterYield } from './preemption.ts';
 
 /** Whether a model's memory can be had, and at what price. */
 export type MemoryVerdict =
@@ -56,6 +57,25 @@ function priceOfEviction(modelId: ModelId, missingBytes: number, snapshot: Snaps
     returnMs += reloadMs * Math.min(1, usesPerHour);
   }
   return { unloadMs, returnMs };
+}
+
+/**
+ * Wait for memory, ms, where a running request makes way: its child is idle once its engine has stopped. 0 where nothing
+ * must be waited for.
+ */
+export function memoryWaitAfterYieldMs(
+  modelId: ModelId,
+  view: ModelView,
+  { snapshot, victim }: { readonly snapshot: Snapshot; readonly victim: LaneEntry },
+): number {
+  const lanes = new Map(
+    [...snapshot.lanes].map(([device, lane]) => [
+      device,
+      { ...lane, running: runningAfterYield(lane.running, victim) },
+    ]),
+  );
+  const verdict = assessMemory(modelId, view, { ...snapshot, lanes });
+  return verdict.kind === 'waits' ? verdict.waitMs : 0;
 }
 
 const FITS: MemoryVerdict = { kind: 'fits' };

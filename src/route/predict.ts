@@ -3,13 +3,11 @@ import type { Calibration } from '../core/knowledge.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import { type Provenance, provenanceRank } from '../core/profile.ts';
 import { decodeMsOf, prefillMsOf, type ServiceModel } from '../core/service-model.ts';
-import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
-import { laneWaitMs, modelWaitMs } from './lane-wait.ts';
-import { promptTokensOf } from './prompt-tokens.ts';
+import type { ModelView, Snapshot } from '../core/snapshot.ts';
 import { guessOutput, type OutputGuess, type OutputPrior } from './output-guess.ts';
-import type { QueuedEntry } from './queue-order.ts';
+import { promptTokensOf } from './prompt-tokens.ts';
+import { startWithinMs, type Waiting, waitAfterYieldOf, waitOf } from './queue-outlook.ts';
 import { familyOf, serviceFigures, stepDown } from './service.ts';
-import { loadOf } from './utility.ts';
 
 /**
  * Figures of other machines, of sizes or of another state of this one are promised more carefully: five hundredths more
@@ -20,47 +18,18 @@ const CAREFUL_QUANTILE = 0.05;
 const CAREFUL_FACTOR = Math.exp(0.2);
 const CORRECTED_AT_RUNS = 5;
 
-/** A device's queue as one newcomer sees it, the same for all models of the device. */
-export type QueueOutlook = {
-  readonly lane: LaneView;
-  readonly newcomer: QueuedEntry;
-  /** {@link laneWaitMs} of the newcomer. */
-  readonly waitMs: number;
-  /** {@link loadOf} the device. */
-  readonly load: number;
-};
-
-/** Looks at a device's queue once for all its models. */
-export function lookAtQueue(
-  lane: LaneView,
-  workload: Workload,
-  { nowMs, knowledge }: Pick<Snapshot, 'nowMs' | 'knowledge'>,
-): QueueOutlook {
-  const newcomer = {
-    class: workload.class,
-    arrivedMs: nowMs,
-    deadlineMs: workload.slo.e2eMs === undefined ? Number.POSITIVE_INFINITY : nowMs + workload.slo.e2eMs,
-  };
-  return { lane, newcomer, waitMs: laneWaitMs(lane, newcomer, nowMs), load: loadOf(lane, knowledge, nowMs) };
-}
-
 /** What is the same for all models of one decision. */
 export type PredictionContext = {
   readonly workload: Workload;
-  readonly snapshot: Pick<Snapshot, 'knowledge' | 'nowMs' | 'lanes'>;
+  readonly snapshot: Snapshot;
   readonly prior: OutputPrior;
   /** Output guesses by family, thinking and quantile, filled as they are asked for. */
   readonly outputs: Map<string, OutputGuess>;
 };
 
 /** One model in one snapshot. */
-export type PredictionSubject = {
-  readonly model: ModelPolicy;
-  readonly view: ModelView;
+export type PredictionSubject = Waiting & {
   readonly device: string;
-  readonly queue: QueueOutlook | undefined;
-  /** Time until memory for a load is free, ms; 0 where nothing must be waited for. */
-  readonly memoryWaitMs: number;
   /** Time until evicted children have given their memory back, ms; 0 where none has to go. */
   readonly evictMs: number;
 };
@@ -68,7 +37,7 @@ export type PredictionSubject = {
 /**
  * Course of a request on one model, ms, from arrival:
  *
- *   wait    = max(lane, the model's own slots, memory)
+ *   wait    = max(lane, the model's own slots, memory); where it would be late and running work yields, until that stops
  *   load    = 0 when loaded, the rest of a running start, else eviction + load time (cold or from the page cache)
  *   prefill = T_p of the service model, cached tokens left out     · calibration · slowdown by other devices
  *   decode  = T_d of the service model at the output quantile      · calibration · slowdown by other devices
@@ -95,7 +64,8 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
   const prefillMs = prefillMsOf(service, prompt.tokens, cachedTokens) * prefillFactor;
   const decodeMs = decodeMsOf(service, prompt.tokens, output.tokens) * decodeFactor;
   const decodeMedianMs = decodeMsOf(service, prompt.tokens, output.medianTokens) * decodeFactor;
-  const waitMs = Math.max(subject.memoryWaitMs, queueWaitMs(subject, snapshot.nowMs));
+  const firstMs = loadMs + prefillMs;
+  const waitMs = expectedWaitMs(context, subject, { firstMs, workMs: firstMs + decodeMs });
   const uncorrectedTtftMs = waitMs + loadMs + prefillMs;
   const conformal = snapshot.knowledge.conformal(workload.class);
   const e2eMs = (uncorrectedTtftMs + decodeMs) * Math.exp(conformal.e2e);
@@ -124,6 +94,17 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
     service,
     basis,
   };
+}
+
+// As the lane does: running work is interrupted only for a newcomer that would be late by waiting for it.
+function expectedWaitMs(
+  { workload, snapshot }: PredictionContext,
+  subject: PredictionSubject,
+  run: { readonly firstMs: number; readonly workMs: number },
+): number {
+  const waitMs = waitOf(subject, snapshot.nowMs);
+  if (waitMs <= startWithinMs(workload.slo, run)) return waitMs;
+  return Math.min(waitMs, waitAfterYieldOf(subject, snapshot) ?? waitMs);
 }
 
 const calibrationOf = ({ prefill, decode, drift }: Calibration): Prediction['calibration'] => ({
@@ -176,15 +157,6 @@ function coRunOf({ coRun }: ModelView, device: string, { lanes }: Pick<Snapshot,
     decode *= row.decodeFactor;
   }
   return { prefill, decode };
-}
-
-function queueWaitMs({ model, view, queue }: PredictionSubject, nowMs: number): number {
-  if (queue === undefined) return view.slotWaitMs;
-  // Nobody waits and fewer run on the whole device than this child alone takes: there is nothing to add up.
-  if (queue.lane.waiting.length === 0 && queue.lane.running.length < view.parallel)
-    return Math.max(view.slotWaitMs, queue.waitMs);
-  const slotsMs = modelWaitMs(queue.lane, { ...queue.newcomer, model: model.id }, Math.max(1, view.parallel), nowMs);
-  return Math.max(view.slotWaitMs, queue.waitMs, slotsMs);
 }
 
 function loadAheadMs(view: ModelView, service: ServiceModel, evictMs: number): number {

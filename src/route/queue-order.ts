@@ -3,9 +3,15 @@ import type { LaneEntry } from '../core/snapshot.ts';
 
 /**
  * An entry rises one class each time it has waited this many times its own budget: an old request then stands before
- * newer ones of the class above, and within six such periods before everything. That is the bound on starvation.
+ * newer ones of the class above, and within four budgets before everything. That is the bound on starvation.
  */
 const BUDGETS_PER_PROMOTION = 2;
+/**
+ * The first rise of an entry with a deadline comes at half its budget and puts it before whatever comes in that class from
+ * then on, while its deadline can still be met: otherwise a steady flow of the class above would let every one of them
+ * miss it.
+ */
+const FIRST_PROMOTION_BUDGETS = 0.5;
 /** Budget of an entry without a deadline (batch work without a target): it rises one class every two hours. */
 const BUDGET_WITHOUT_DEADLINE_MS = 3_600_000;
 /** A deadline in the past or the next moment must not promote at once: no budget counts as less than this. */
@@ -32,19 +38,22 @@ export function compareEntries(a: QueuedEntry, b: QueuedEntry, nowMs: number): n
 
 function promotions(entry: QueuedEntry, nowMs: number): number {
   const waitedMs = nowMs - entry.arrivedMs;
-  const stepMs = BUDGETS_PER_PROMOTION * budgetMs(entry);
-  return waitedMs < stepMs ? 0 : Math.floor(waitedMs / stepMs);
+  const budget = budgetMs(entry);
+  const periods = Math.max(0, Math.floor(waitedMs / (BUDGETS_PER_PROMOTION * budget)));
+  const early = entry.deadlineMs !== Number.POSITIVE_INFINITY && waitedMs >= FIRST_PROMOTION_BUDGETS * budget;
+  return early ? 1 + periods : periods;
 }
 
 const effectivePriority = (entry: QueuedEntry, promoted: number): number =>
   Math.max(0, classPriority(entry.class) - promoted);
 
-// Once promoted, an entry without a deadline is given the one its budget implies; otherwise it would lose against every
-// newcomer of the class it rose to, for ever.
-const effectiveDeadlineMs = (entry: QueuedEntry, promoted: number): number =>
-  promoted > 0 && entry.deadlineMs === Number.POSITIVE_INFINITY
-    ? entry.arrivedMs + BUDGET_WITHOUT_DEADLINE_MS
-    : entry.deadlineMs;
+// Once promoted, an entry counts as due since it rose, and one without a deadline by what its budget implies: with its own
+// it would lose against every newcomer of the class it rose to.
+function effectiveDeadlineMs(entry: QueuedEntry, promoted: number): number {
+  if (promoted === 0) return entry.deadlineMs;
+  if (entry.deadlineMs === Number.POSITIVE_INFINITY) return entry.arrivedMs + BUDGET_WITHOUT_DEADLINE_MS;
+  return entry.arrivedMs + FIRST_PROMOTION_BUDGETS * budgetMs(entry);
+}
 
 function budgetMs(entry: QueuedEntry): number {
   if (entry.deadlineMs === Number.POSITIVE_INFINITY) return BUDGET_WITHOUT_DEADLINE_MS;

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Prediction, Workload } from '../../src/core/decision.ts';
 import { type Knowledge, NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { LaneView, ModelView, Residency } from '../../src/core/snapshot.ts';
-import { lookAtQueue, predict } from '../../src/route/predict.ts';
+import { predict } from '../../src/route/predict.ts';
+import { lookAtQueue } from '../../src/route/queue-outlook.ts';
 import { laneEntry, laneView, measured, modelPolicy, modelView, snapshotOf, workload } from './small-policy.ts';
 
 const model = modelPolicy('a');

@@ -43,14 +43,25 @@ describe('compareEntries', () => {
     expect(models(sorted([laneEntry({ model: 'late' }), early]))).toEqual(['early', 'late']);
   });
 
-  it('an entry that waited twice its budget stands before newer ones of the class above', () => {
+  it('an entry at half its budget stands before newer ones of the class above, at two budgets before the next', () => {
     const old = laneEntry({ class: 'quality', model: 'old', arrivedMs: NOW_MS, deadlineMs: NOW_MS + 60_000 });
-    const newcomer = (nowMs: number) =>
-      laneEntry({ class: 'interactive', model: 'new', arrivedMs: nowMs, deadlineMs: nowMs + 45_000 });
-    const before = NOW_MS + 119_999;
-    const after = NOW_MS + 120_000;
-    expect(models(sorted([old, newcomer(before)], before))).toEqual(['new', 'old']);
-    expect(models(sorted([old, newcomer(after)], after))).toEqual(['old', 'new']);
+    const first = (waitedMs: number, rival: LaneEntry['class']) => {
+      const nowMs = NOW_MS + waitedMs;
+      const newcomer = laneEntry({ class: rival, model: 'new', arrivedMs: nowMs, deadlineMs: nowMs + 6000 });
+      return models(sorted([old, newcomer], nowMs))[0];
+    };
+    expect(first(29_999, 'interactive')).toBe('new');
+    expect(first(30_000, 'interactive')).toBe('old');
+    expect(first(119_999, 'route')).toBe('new');
+    expect(first(120_000, 'route')).toBe('old');
+  });
+
+  it('a steady flow of the class above leaves an entry half its budget to run in', () => {
+    const old = laneEntry({ class: 'interactive', model: 'old', arrivedMs: NOW_MS, deadlineMs: NOW_MS + 45_000 });
+    let nowMs = NOW_MS;
+    const route = () => laneEntry({ class: 'route', model: 'new', arrivedMs: nowMs, deadlineMs: nowMs + 6000 });
+    while (compareEntries(route(), old, nowMs) < 0) nowMs += 500;
+    expect(nowMs - NOW_MS).toBe(22_500);
   });
 
   it('batch work without a deadline rises one class every two hours', () => {
@@ -80,7 +91,7 @@ describe('compareEntries', () => {
     );
   });
 
-  it('nobody starves: after six budgets an entry stands before everything that has just arrived', () => {
+  it('nobody starves: after six budgets (four with a deadline) an entry stands before everything that has just arrived', () => {
     fc.assert(
       fc.property(
         anyEntry,

@@ -4,7 +4,7 @@ import { MODEL_CLASSES } from '../../src/core/classes.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { GatewayEvent } from '../../src/core/events.ts';
 import { modelId } from '../../src/core/ids.ts';
-import { createLanes, type LaneRequest, type LaneTicket } from '../../src/supervise/lane.ts';
+import { createLanes, type Interruption, type LaneRequest, type LaneTicket } from '../../src/supervise/lane.ts';
 import { type FakeClock, fakeClock } from '../helpers/fake-clock.ts';
 
 type Wanted = Partial<Omit<LaneRequest, 'model'>> & { readonly model?: string };
@@ -364,5 +364,138 @@ describe('lanes: any course of events', () => {
   it('the first in the order shown is the one who enters, where no slots stand in the way', async () => {
     const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), (steps) => play(steps, true));
     await fc.assert(property, { numRuns: 150 });
+  });
+});
+
+describe('lanes: interruption', () => {
+  /** A lane on which a batch run of 100 s may be interrupted; its engine takes 400 ms to stop. */
+  async function interruptible(lanes = 1, given: Wanted = {}) {
+    const bed = setUp(lanes);
+    const batch = { class: 'batch', deadlineMs: Number.POSITIVE_INFINITY, predictedMs: 100_000 } as const;
+    const ticket = await bed.queues.admit(bed.request({ model: 'batch', ...batch, ...given }), forever);
+    const by: string[] = [];
+    const interruption: Interruption = {
+      by: ['route', 'interactive'],
+      cancelMs: 400,
+      interrupt: (name) => by.push(name),
+    };
+    ticket.allowInterruption(interruption);
+    const urgent = (withinMs: number, more: Wanted = {}) =>
+      track(
+        bed.queues.admit(bed.request({ model: 'urgent', startByMs: bed.clock.nowMs() + withinMs, ...more }), forever),
+      );
+    return { ...bed, ticket, by, urgent, interruption };
+  }
+
+  it('a request that would be late by waiting takes the place of batch work, once its engine has stopped', async () => {
+    const { queues, ticket, by, urgent } = await interruptible();
+    const newcomer = urgent(20_000);
+    expect(by).toEqual(['interactive']);
+    expect(queues.view('cpu')).toMatchObject({ running: [{ model: 'batch', remainingMs: 400 }] });
+    await settled();
+    expect(newcomer.ticket).toBeUndefined();
+    ticket.release();
+    await settled();
+    expect(newcomer.ticket).toBeDefined();
+    expect(queues.view('cpu')).toMatchObject({ running: [{ model: 'urgent' }], waiting: [] });
+  });
+
+  it('nobody is interrupted twice for two that wait', async () => {
+    const { by, urgent } = await interruptible();
+    urgent(20_000);
+    urgent(20_000);
+    expect(by).toHaveLength(1);
+  });
+
+  it('a request that can wait does not interrupt, unless the run turns out to be longer', async () => {
+    const { clock, by, urgent } = await interruptible();
+    urgent(150_000);
+    expect(by).toEqual([]);
+    clock.advance(149_000);
+    expect(by).toEqual([]);
+    clock.advance(700);
+    expect(by).toEqual(['interactive']);
+  });
+
+  it('a look that is no longer needed is not taken', async () => {
+    const { clock, ticket, by, urgent } = await interruptible();
+    urgent(150_000);
+    ticket.release();
+    await settled();
+    clock.advance(200_000);
+    expect(by).toEqual([]);
+    expect(clock.timers()).toBe(0);
+  });
+
+  it.each<[string, Wanted, number]>([
+    ['of a class that it does not yield to', { class: 'quality' }, 0],
+    ['without a target', { startByMs: Number.POSITIVE_INFINITY }, 0],
+    ['of a class that it yields to', { class: 'route' }, 1],
+  ])('a request %s interrupts %j: %d', async (_, more, times) => {
+    const { by, urgent } = await interruptible();
+    urgent(1000, more);
+    expect(by).toHaveLength(times);
+  });
+
+  it('a run that is nearly done, or has let its answer begin, is left alone', async () => {
+    const done = await interruptible();
+    done.clock.advance(81_000);
+    done.urgent(1000);
+    expect(done.by).toEqual([]);
+    const begun = await interruptible();
+    begun.ticket.allowInterruption(undefined);
+    begun.urgent(1000);
+    expect(begun.by).toEqual([]);
+  });
+
+  it('batch work that has waited long enough to go first is not interrupted', async () => {
+    const { clock, request, queues } = setUp();
+    const arrivedMs = clock.nowMs() - 5 * 3_600_000;
+    const ticket = queues.tryAdmit(
+      request({ class: 'batch', arrivedMs, deadlineMs: Number.POSITIVE_INFINITY, predictedMs: 100_000 }),
+    );
+    const by: string[] = [];
+    ticket?.allowInterruption({ by: ['interactive'], cancelMs: 400, interrupt: (name) => by.push(name) });
+    track(queues.admit(request({ startByMs: clock.nowMs() + 1000 }), forever));
+    expect(by).toEqual([]);
+  });
+
+  it('of several runs the one with the most left makes way, and with a full child one of that child', async () => {
+    const { queues, request, by, urgent, interruption } = await interruptible(2);
+    const longer = queues.tryAdmit(request({ model: 'longer', class: 'batch', predictedMs: 900_000 }));
+    const told: string[] = [];
+    longer?.allowInterruption({ ...interruption, interrupt: () => told.push('longer') });
+    urgent(1000, { model: 'batch', slots: 1 });
+    expect([by, told]).toEqual([['interactive'], []]);
+  });
+
+  it('a full child makes a newcomer look again only once', async () => {
+    const { clock, by, urgent } = await interruptible(2);
+    urgent(150_000, { model: 'batch', slots: 1 });
+    clock.advance(149_700);
+    expect(by).toEqual(['interactive']);
+  });
+
+  it('whoever waits when a run becomes interruptible interrupts it then', async () => {
+    const { queues, request, clock } = setUp();
+    const ticket = queues.tryAdmit(
+      request({ class: 'batch', predictedMs: 100_000, deadlineMs: Number.POSITIVE_INFINITY }),
+    );
+    track(queues.admit(request({ startByMs: clock.nowMs() + 1000 }), forever));
+    const by: string[] = [];
+    ticket?.allowInterruption({ by: ['interactive'], cancelMs: 400, interrupt: (name) => by.push(name) });
+    expect(by).toEqual(['interactive']);
+  });
+});
+
+describe('lanes: remaining work', () => {
+  it('follows a function of the time since it was given', async () => {
+    const { clock, queues, request } = setUp();
+    const ticket = await queues.admit(request(), forever);
+    ticket.update((elapsedMs) => 5000 - 2 * elapsedMs);
+    clock.advance(1000);
+    expect(queues.view('cpu')?.running[0]?.remainingMs).toBe(3000);
+    clock.advance(9000);
+    expect(queues.view('cpu')?.running[0]?.remainingMs).toBe(0);
   });
 });
