@@ -10,6 +10,7 @@ import { DEADLINES, type DeadlineRules, loadLimitMs, type MeasuredRates } from '
 import { explainExit } from './explain-exit.ts';
 import { readModelFile } from './files/model-file.ts';
 import { inspectModel } from './inspect.ts';
+import { npuLockFile } from './npu-lock.ts';
 import { createNpuMutex } from './npu-mutex.ts';
 import { createLibraryProbe, type ProbedLibrary } from './probe.ts';
 import type { LoadMessage } from './protocol.ts';
@@ -28,6 +29,8 @@ export type RkllmDeps = {
   readonly profileOf?: (model: ModelId) => Profile;
   /** Time limits in place of the usual ones. */
   readonly rules?: DeadlineRules;
+  /** Lock file of the NPU, also for the simulator; where not given, the machine's for a real library and none else. */
+  readonly npuLock?: string;
   /** How far a worker's memory may grow in place of the usual bound, bytes. */
   readonly growthBytesMax?: number;
 };
@@ -49,7 +52,7 @@ export function createRkllmAdapter(deps: RkllmDeps): RuntimeAdapter {
       const library = await probe(runtime, model.settings);
       if (library.kind === 'unusable')
         throw new GatewayError('runtime_missing', `${library.reason}; ${library.remedy}`);
-      launched.set(model.id, await loadMessage(model, library, deps.dataDir));
+      launched.set(model.id, await loadMessage(model, library, deps));
       const [command, ...args] = workerCommand();
       return {
         command,
@@ -82,7 +85,7 @@ const ratesOf = ({ prefillTokensPerSec, decodeTokensPerSec }: Profile): Measured
 async function loadMessage(
   model: ModelPolicy,
   library: Extract<ProbedLibrary, { kind: 'usable' }>,
-  dataDir: string | undefined,
+  { dataDir, npuLock }: RkllmDeps,
 ): Promise<LoadMessage> {
   const { settings } = model;
   const file = await readModelFile(model.file);
@@ -101,6 +104,8 @@ async function loadMessage(
     embedFlash: settings.embedFlash,
     baseDomainId: settings.baseDomainId,
     lora: settings.lora ?? {},
+    // Simulated NPUs are as many as there are gateways.
+    npuLock: npuLock ?? (library.simulated ? undefined : npuLockFile()),
     promptCache:
       bytesMax === undefined || dataDir === undefined
         ? undefined

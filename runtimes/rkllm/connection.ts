@@ -6,7 +6,7 @@ import type { DeadlineRules, MeasuredRates } from './deadlines.ts';
 import { refuseExchange, startWorkerExchange } from './exchange.ts';
 import { startJsonExchange } from './json-exchange.ts';
 import type { NpuMutex, ReleaseMutex } from './npu-mutex.ts';
-import type { FromWorker, LoadMessage } from './protocol.ts';
+import type { LoadMessage, LoadReply, ToWorker } from './protocol.ts';
 import { readWorkerRequest } from './read-request.ts';
 import { createWear } from './wear.ts';
 import { linkWorker, type WorkerLink } from './worker-link.ts';
@@ -60,6 +60,7 @@ export function connectWorker(
   return {
     turn: async (signal) => {
       release = await link.takeNpu(signal);
+      if (load.npuLock !== undefined) await ask(link, { kind: 'takeNpu', npuLock: load.npuLock }, signal);
     },
     ready: async (signal) => loadModel(link, load, release ?? (await link.takeNpu(signal)), signal),
     details: () => link.details(),
@@ -100,7 +101,13 @@ async function loadModel(
 }
 
 /** Undefined when it worked, else why not. Rejects with the signal's reason. */
-function tryLoad(link: WorkerLink, load: LoadMessage, signal: AbortSignal): Promise<string | undefined> {
+async function tryLoad(link: WorkerLink, load: LoadMessage, signal: AbortSignal): Promise<string | undefined> {
+  const reply = await ask(link, load, signal);
+  return reply.kind === 'loadFailed' ? reply.message : undefined;
+}
+
+/** What the worker answers to a message before it takes requests. Rejects with the signal's reason. */
+function ask(link: WorkerLink, message: ToWorker, signal: AbortSignal): Promise<LoadReply> {
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void) => {
       stop();
@@ -108,12 +115,10 @@ function tryLoad(link: WorkerLink, load: LoadMessage, signal: AbortSignal): Prom
       settle();
     };
     const onAbort = () => finish(() => reject(signal.reason));
-    const stop = link.onLoad((message: Extract<FromWorker, { kind: 'loaded' | 'loadFailed' }>) =>
-      finish(() => resolve(message.kind === 'loaded' ? undefined : message.message)),
-    );
+    const stop = link.onLoad((reply) => finish(() => resolve(reply)));
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    link.send(load);
+    link.send(message);
   });
 }
 

@@ -9,6 +9,8 @@ import type { ReplyIdentity } from './chat/openai-encode.ts';
  * client is to have it, a few milliseconds' worth at a time: the gateway passes it on without looking into it.
  *
  *   gateway                     worker
+ *     takeNpu       ──────────▶   waits until no other program has the NPU
+ *                   ◀──────────   npuTaken
  *     load          ──────────▶   opens the library, loads the model
  *                   ◀──────────   loaded | loadFailed
  *     generate(7)   ──────────▶   renders, runs, writes OpenAI events
@@ -21,6 +23,8 @@ export type ToWorker =
   | { readonly kind: 'embed'; readonly id: number; readonly inputs: readonly string[] }
   | RerankMessage
   | { readonly kind: 'abort'; readonly id: number }
+  /** The NPU is this gateway's; before a load, so that its time limit does not count the wait for another program. */
+  | { readonly kind: 'takeNpu'; readonly npuLock: string }
   /** The load failed and is not tried again. */
   | { readonly kind: 'exit' };
 
@@ -28,6 +32,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'loaded'; readonly thinks: boolean; readonly counts: boolean }
   | { readonly kind: 'loadFailed'; readonly message: string }
+  | { readonly kind: 'npuTaken' }
   /** The prompt is on its way into the library. `promptTokens`: exact where the model's tokenizer is there. */
   | { readonly kind: 'started'; readonly id: number; readonly promptTokens: number | undefined }
   | FinishedMessage
@@ -39,6 +44,9 @@ export type FromWorker =
     }
   | { readonly kind: 'scores'; readonly id: number; readonly scores: readonly number[]; readonly tokens: number }
   | FailedMessage;
+
+/** What the worker says before it takes requests. */
+export type LoadReply = Extract<FromWorker, { kind: 'loaded' | 'loadFailed' | 'npuTaken' }>;
 
 /** How to load the model. */
 export type LoadMessage = {
@@ -56,6 +64,8 @@ export type LoadMessage = {
   readonly embedFlash: boolean | undefined;
   readonly baseDomainId: number | undefined;
   readonly lora: Readonly<Record<string, string>>;
+  /** File by which programs keep off each other's NPU; undefined: this NPU is nobody else's. */
+  readonly npuLock: string | undefined;
   readonly promptCache: { readonly folder: string; readonly bytesMax: number } | undefined;
 };
 

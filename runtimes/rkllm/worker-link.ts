@@ -6,7 +6,7 @@ import type { LogProblem } from './files/parse-log.ts';
 import { parseLogLine } from './files/parse-log.ts';
 import { createFrameReader, MESSAGE_FRAME } from './frames.ts';
 import type { NpuMutex, ReleaseMutex } from './npu-mutex.ts';
-import type { FailedMessage, FromWorker, ToWorker } from './protocol.ts';
+import type { FailedMessage, FromWorker, LoadReply, ToWorker } from './protocol.ts';
 import { detailsOfCache, detailsOfLine, type WorkerDetails } from './worker-details.ts';
 
 /** A message that belongs to a request. */
@@ -25,7 +25,7 @@ export interface ReplyListener {
 export interface WorkerLink {
   send(message: ToWorker): void;
   /** Hears what the worker says of its load; returns the way to stop. */
-  onLoad(listener: (message: Extract<FromWorker, { kind: 'loaded' | 'loadFailed' }>) => void): () => void;
+  onLoad(listener: (message: LoadReply) => void): () => void;
   /** A number for a request, and its listener until the request's last message. */
   open(listener: ReplyListener): number;
   /** Takes the NPU; it is given back by `release`, or when the worker ends. */
@@ -47,7 +47,7 @@ const LINE_DELAY_MS = 20;
 /** Listens to a worker. */
 export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex, clock: Clock): WorkerLink {
   const listeners = new Map<number, ReplyListener>();
-  const loads = new Set<(message: Extract<FromWorker, { kind: 'loaded' | 'loadFailed' }>) => void>();
+  const loads = new Set<(message: LoadReply) => void>();
   const held = new Set<ReleaseMutex>();
   let whenIdle: (() => void)[] = [];
   let nextId = 1;
@@ -65,7 +65,7 @@ export function linkWorker(model: ModelId, channel: ChildChannel, npu: NpuMutex,
   };
   const onMessage = (raw: unknown) => {
     const message = raw as FromWorker;
-    if (message.kind === 'loaded' || message.kind === 'loadFailed') {
+    if (!('id' in message)) {
       for (const listener of loads) listener(message);
       return;
     }

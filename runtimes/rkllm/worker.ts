@@ -13,6 +13,7 @@ import { type Engine, loadEngine } from './engine.ts';
 import { encodeFrame, MESSAGE_FRAME, REPLY_FD } from './frames.ts';
 import { generate } from './generate.ts';
 import { toUnitVector } from './last-row.ts';
+import { type LockWaiter, type NpuLock, openNpuLockOrNone } from './npu-lock.ts';
 import { openPromptCache, type PromptCacheFiles } from './prompt-cache-files.ts';
 import type { FromWorker, GenerateMessage, LoadMessage, RerankMessage, ToWorker } from './protocol.ts';
 import { scoreDocuments } from './rerank.ts';
@@ -27,6 +28,8 @@ type RunMessage = GenerateMessage | EmbedMessage | RerankMessage;
 const replies = new Socket({ fd: REPLY_FD, readable: false, writable: true });
 
 let engine: Engine | undefined;
+/** Opened with the first message that names it. */
+let npu: NpuLock | undefined;
 let cache: PromptCacheFiles | undefined;
 let loading = false;
 let stopping = false;
@@ -56,6 +59,11 @@ function write(request: number, text: string): void {
 
 function receive(message: ToWorker): void {
   switch (message.kind) {
+    case 'takeNpu':
+      takeNpu(message.npuLock)
+        .then(() => send({ kind: 'npuTaken' }))
+        .catch(complain);
+      return;
     case 'load':
       load(message).catch(complain);
       return;
@@ -74,9 +82,19 @@ function receive(message: ToWorker): void {
   }
 }
 
+/** Waits until no other program has the NPU; false where the wait was given up. */
+async function takeNpu(file: string | undefined, waiter: Partial<LockWaiter> = {}): Promise<boolean> {
+  npu ??= openNpuLockOrNone(file, clock, (why) => console.error(`W worker: ${why}`));
+  return await npu.take({ isOver: () => stopping, onWait: () => undefined, ...waiter });
+}
+
 async function load(message: LoadMessage): Promise<void> {
   // Loading the loaded model again is no work; the library has been seen to hang over it.
-  if (engine !== undefined) return tellLoaded(engine);
+  if (engine !== undefined) {
+    npu?.release();
+    return tellLoaded(engine);
+  }
+  if (!(await takeNpu(message.npuLock))) return;
   loading = true;
   try {
     engine = await loadEngine(message, clock);
@@ -87,6 +105,7 @@ async function load(message: LoadMessage): Promise<void> {
     console.error(`E worker: ${messageOf(error)}`);
   } finally {
     loading = false;
+    npu?.release();
   }
 }
 
@@ -103,6 +122,9 @@ async function answer(message: RunMessage): Promise<void> {
   const mine = { id, aborted: false };
   current = mine;
   try {
+    // Signs of life: that another program has the NPU is no silence of ours.
+    const waiter = { isOver: () => mine.aborted || stopping, onWait: () => write(id, '') };
+    if (!(await takeNpu(engine.load.npuLock, waiter))) throw new GatewayError('cancelled', 'request cancelled');
     send(await runToEnd(message, engine, () => mine.aborted));
   } catch (error) {
     // Whatever the cache holds after a failed run, nobody knows it.
@@ -110,6 +132,7 @@ async function answer(message: RunMessage): Promise<void> {
     fail(id, error);
   } finally {
     current = undefined;
+    npu?.release();
   }
 }
 

@@ -145,7 +145,7 @@ function tellBug(listener: (event: RkllmEvent) => void, message: string): void {
 let hasLargeStacks = false;
 
 /** Before the first library is opened, because koffi refuses it afterwards; once, because a load may be tried again. */
-function enlargeStacks(): void {
+export function enlargeStacks(): void {
   if (hasLargeStacks) return;
   koffi.config({ async_stack_size: STACK_BYTES, sync_stack_size: STACK_BYTES });
   hasLargeStacks = true;

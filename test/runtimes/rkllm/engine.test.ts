@@ -44,6 +44,7 @@ describe.each(VERSIONS)('an exception in a callback of runtime %s', (version) =>
       embedFlash: undefined,
       baseDomainId: undefined,
       lora: {},
+      npuLock: undefined,
       promptCache: undefined,
     } as const;
     const engine = await loadEngine(load, systemClock);

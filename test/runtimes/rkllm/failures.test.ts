@@ -155,6 +155,7 @@ const LOAD: LoadMessage = {
   embedFlash: undefined,
   baseDomainId: undefined,
   lora: {},
+  npuLock: undefined,
   promptCache: undefined,
 };
 

@@ -13,22 +13,33 @@ function start(stream: boolean) {
 }
 
 describe('createReplyWriter', () => {
-  it('puts tokens of the same few milliseconds into one piece', () => {
+  it('puts tokens of the same fiftieth of a second into one piece', () => {
     const { clock, written, writer } = start(true);
     writer.add(word('one'));
     writer.add(word('two'));
-    clock.advance(10);
+    clock.advance(20);
     expect(written).toHaveLength(1);
     expect(written[0]).toMatch(/"role":"assistant".*"one".*"two"/s);
+  });
+
+  it('gives a token that comes alone out at once, at the pace of the fastest model of an NPU', async () => {
+    const { clock, written, writer } = start(true);
+    for (const text of ['one', 'two', 'three']) {
+      clock.advance(22);
+      writer.add(word(text));
+      await new Promise(setImmediate);
+      expect(written.at(-1)).toContain(`"${text}"`);
+    }
+    expect(written).toHaveLength(3);
   });
 
   it('begins a stream once and ends it with what is left', () => {
     const { clock, written, writer } = start(true);
     writer.add(word('one'));
-    clock.advance(10);
+    clock.advance(20);
     writer.add(word('two'));
     writer.end(END);
-    clock.advance(10);
+    clock.advance(20);
     expect(written).toHaveLength(2);
     expect(written[1]).not.toContain('assistant');
     expect(written[1]).toMatch(/"two".*"finish_reason":"stop".*\[DONE\]/s);
