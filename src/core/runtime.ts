@@ -3,6 +3,9 @@ import type { Capabilities, ModelPolicy, RuntimePolicy } from './policy.ts';
 import type { ModelFacts } from './profile.ts';
 import type { Availability } from './snapshot.ts';
 
+/** The program families the gateway knows, each a folder under `runtimes/`. */
+export const RUNTIME_KINDS = ['llama-server', 'rkllm', 'simulated'] as const;
+
 /**
  * What a runtime kind must provide; each folder under `runtimes/` exports one. The supervisor starts, watches and
  * stops the processes; an adapter only knows its program's language.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MODEL_CLASSES } from '../core/classes.ts';
+import { RUNTIME_KINDS } from '../core/runtime.ts';
 import { classesSchema, classifySchema } from './schema-classes.ts';
 import { gatewaySchema, machineSchema } from './schema-machine.ts';
 import { routingSchema } from './schema-routing.ts';
@@ -11,9 +12,9 @@ const deviceSchema = closedMap({
 });
 
 const runtimeSchema = closedMap({
-  kind: identifier().describe(
-    'Program family: llama-server, rkllm. One the gateway does not know is reported, not fatal.',
-  ),
+  kind: z
+    .enum(RUNTIME_KINDS, { error: `expected one of ${RUNTIME_KINDS.join(', ')}` })
+    .describe('Program family; a folder under runtimes/.'),
   device: identifier().describe('Device its runs occupy.'),
   binary: text().optional().describe('Program: a name on PATH or in the install prefix, or a path.'),
   bench_binary: text().optional().describe('Benchmark program: a name on PATH or in the install prefix, or a path.'),

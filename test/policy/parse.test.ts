@@ -281,7 +281,11 @@ describe('parsePolicy, faults', () => {
       'classify: { rules: [{ when: { client: bob }, class: route }] }',
       'p.yaml:18:39 classify.rules[0].when.client: no client is called "bob"; known: no client is declared',
     ],
-    [18, 'classify: { model: tiny }', 'p.yaml:18:20 classify.model: no model is called "tiny"; known: linear, off, small, big'],
+    [
+      18,
+      'classify: { model: tiny }',
+      'p.yaml:18:20 classify.model: no model is called "tiny"; known: linear, off, small, big',
+    ],
     [
       18,
       'clients: [{ name: a, key_env: A B }]',
@@ -335,6 +339,13 @@ describe('parsePolicy, faults', () => {
     const text = `${withLine(13, '    classes: [batch]')}classes: { route: { prefer: small } }`;
     expect(messagesOf(text)).toEqual([
       'p.yaml:18:29 classes.route.prefer: "small" is not open to this class: its classes are batch',
+    ]);
+  });
+
+  it('refuses a runtime kind that the gateway does not have', () => {
+    const text = 'version: 1\nruntimes: { llama: { kind: vllm, device: cpu } }\n';
+    expect(messagesOf(text)).toEqual([
+      'p.yaml:2:28 runtimes.llama.kind: expected one of llama-server, rkllm, simulated, got "vllm"',
     ]);
   });
 
