@@ -12,6 +12,7 @@ import type { Profile } from './core/profile.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
 import { createChatHandler } from './http/chat.ts';
+import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
 import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
@@ -19,7 +20,7 @@ import type { EventBus } from './observe/event-bus.ts';
 import { createClientLimits } from './serve/client-limits.ts';
 import type { ServeParts } from './serve/job.ts';
 import { observeRun } from './serve/observe-run.ts';
-import { createPrefixMemory, forgetsPrompts } from './serve/prefix-memory.ts';
+import { createPromptKnowledge, type PromptKnowledge } from './serve/prompt-knowledge.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
@@ -131,24 +132,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-// Without keys everybody who reaches the port may use the machine, so only this machine may reach it.
-function checkExposure(policy: Policy, options: GatewayOptions): void {
-  if (mayBeAnonymous(policy, options) || hasKeys(policy, options.environment)) return;
-  const message = `will not listen on ${options.host ?? policy.gateway.host} without API keys: set the environment variable of a client (clients[].key_env), listen on 127.0.0.1, or pass --allow-anonymous`;
-  throw new GatewayError('invalid_config', message);
-}
-
-function mayBeAnonymous(policy: Policy, { host, allowAnonymous }: GatewayOptions): boolean {
-  const address = host ?? policy.gateway.host;
-  return allowAnonymous || address === 'localhost' || address === '::1' || address.startsWith('127.');
-}
-
 class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #source: PolicySource;
   readonly #machine: Machine;
   readonly #lanes: Lanes;
-  readonly #prefixes = createPrefixMemory((id) => this.#machine.supervisor.views().get(id)?.facts?.prefixCache);
+  readonly #prompts: PromptKnowledge;
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
@@ -163,10 +152,11 @@ class RunningGateway implements Gateway {
     this.#source = source;
     this.#machine = machine;
     this.#lanes = createLanes({ clock: options.clock, emit: options.events.emit });
+    this.#prompts = createPromptKnowledge(options.clock, machine.supervisor);
     this.#parts = this.#makeParts();
     options.events.subscribe((event) => {
       if (event.kind === 'request.finished') machine.store.recordRequest(event.record);
-      if (event.kind === 'child.state' && forgetsPrompts(event.to)) this.#prefixes.forget(event.model);
+      if (event.kind === 'child.state') this.#prompts.childMoved(event.model, event.to);
     });
     this.#configure(source.current());
   }
@@ -289,7 +279,7 @@ class RunningGateway implements Gateway {
       supervisor,
       lanes: this.#lanes,
       profileOf: profiles.profileOf.bind(profiles),
-      prefixCacheOf: this.#prefixes.view,
+      prefixCacheOf: this.#prompts.cacheOf,
       knowledge: knowledgeOf(profiles),
     };
     return {
@@ -301,6 +291,7 @@ class RunningGateway implements Gateway {
       policyError: () => this.#source.lastError()?.message,
       authenticate: () => this.#authenticate(),
       limits: createClientLimits(clock),
+      prompts: this.#prompts,
       snapshot: () => takeSnapshot(sources),
       serve: this.#makeServeParts(),
       supervisor,
@@ -325,12 +316,17 @@ class RunningGateway implements Gateway {
       emit: events.emit,
       lanes: this.#lanes,
       supervisor,
-      prefixes: this.#prefixes,
+      prompts: this.#prompts,
       placeOf: (id) => {
         const policy = this.#source.current();
         const runtime = policy.models.get(id)?.runtime;
         const device = runtime === undefined ? '' : (policy.runtimes.get(runtime)?.device ?? '');
-        return { device, slots: supervisor.views().get(id)?.parallel ?? 1 };
+        const view = supervisor.views().get(id);
+        return { device, slots: view?.parallel ?? 1, contextTokens: view?.facts?.contextTokens };
+      },
+      tooLong: (id, told) => {
+        const model = this.#source.current().models.get(id);
+        if (model !== undefined) profiles.observe(model, told);
       },
       observe: (id, record) => {
         const model = this.#source.current().models.get(id);

@@ -9,13 +9,13 @@ import type { ClientPolicy } from '../core/policy.ts';
 import { type DecodedChat, decodeChat } from '../dialects/openai/decode-chat.ts';
 import { encodeError } from '../dialects/openai/encode-error.ts';
 import { rewriteChat } from '../dialects/openai/rewrite-chat.ts';
-import { decide } from '../route/decide.ts';
 import type { RequestRun } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
 import { Answer } from './answer.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
+import { routeRequest } from './route-request.ts';
 
 /** Handles one request on Node's own objects. */
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
@@ -55,11 +55,12 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   const header = (name: string) => headerOf(incoming, name);
   const decoded = decodeChat(bytes, header);
   if (parts.isStarting()) await parts.started();
+  const asked = { ...toWorkload(parts, decoded, client), draw: drawOf(arrival.requestId) };
+  const features = parts.policy().gateway.recordFeatures ? recordFeatures(decoded.facts, parts.policy()) : undefined;
+  const routed = routeRequest(parts, asked, bytes);
+  const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
-  const workload = { ...toWorkload(parts, decoded, client), draw: drawOf(arrival.requestId) };
-  const features = parts.policy().gateway.recordFeatures ? recordFeatures(decoded.facts, parts.policy()) : undefined;
-  const decision = decide(workload, parts.snapshot(), parts.policy());
   if (decision.kind === 'refused') {
     recordRefusal(parts, { arrival, client, workload, features, decision });
     throw refusalError(decision);

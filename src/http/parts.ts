@@ -6,6 +6,7 @@ import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
 import type { ServeParts } from '../serve/job.ts';
+import type { PromptKnowledge } from '../serve/prompt-knowledge.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { OpenAnswers } from './open-answers.ts';
@@ -21,6 +22,8 @@ export type HttpParts = {
   readonly limits: ClientLimits;
   readonly snapshot: () => Snapshot;
   readonly serve: ServeParts;
+  /** Token counts of prompts, known or to be had from a child. */
+  readonly prompts: Pick<PromptKnowledge, 'recall' | 'spreadOf' | 'count'>;
   readonly supervisor: Supervisor;
   readonly answers: OpenAnswers;
   readonly profileOf: (model: ModelId) => Profile;

@@ -3,13 +3,13 @@ import { streamSSE } from 'hono/streaming';
 import { GatewayError } from '../core/errors.ts';
 import { modelId, requestId } from '../core/ids.ts';
 import { decodeChat } from '../dialects/openai/decode-chat.ts';
-import { decide } from '../route/decide.ts';
 import type { Bindings } from './app.ts';
 import { checkIn, toWorkload } from './chat.ts';
 import { encodeExplanation, encodeRecord } from './explanation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
+import { routeDryRun } from './route-request.ts';
 import { encodeModels, encodeProfiles, encodeStatus } from './status.ts';
 
 const DECISIONS_DEFAULT = 50;
@@ -30,8 +30,7 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const client = checkIn({ ...parts, isDraining: () => false }, incoming);
     const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
     const decoded = decodeChat(bytes, (name) => context.req.header(name));
-    const workload = toWorkload(parts, decoded, client);
-    const decision = decide(workload, parts.snapshot(), parts.policy());
+    const { workload, decision } = await routeDryRun(parts, toWorkload(parts, decoded, client), bytes);
     return context.json(encodeExplanation(workload, decision));
   });
   app.delete('/router/requests/:id', (context) => {

@@ -27,6 +27,13 @@ export function readEngineError(status: number, bytes: Buffer, model: ModelId): 
   return new GatewayError('runtime_rejected', message, { status });
 }
 
+/** Tokens of a prompt that an engine refused as longer than its context, by its own count; undefined for other errors. */
+export function refusedPromptTokens(bytes: Buffer): number | undefined {
+  const error = parse(bytes)?.error;
+  if (error?.type !== 'exceed_context_size_error') return undefined;
+  return typeof error.n_prompt_tokens === 'number' && error.n_prompt_tokens > 0 ? error.n_prompt_tokens : undefined;
+}
+
 function parse(bytes: Buffer): EngineErrorBody | undefined {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));

@@ -6,7 +6,7 @@ import type { RequestFeatures } from '../core/features.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
-import type { PrefixMemory } from './prefix-memory.ts';
+import type { PromptKnowledge } from './prompt-knowledge.ts';
 
 /** What a run needs of the gateway. */
 export type ServeParts = {
@@ -14,12 +14,24 @@ export type ServeParts = {
   readonly emit: EmitEvent;
   readonly lanes: Lanes;
   readonly supervisor: Pick<Supervisor, 'acquire' | 'tryAcquire'>;
-  /** Where a model runs, and how many generations its child takes at a time. */
-  readonly placeOf: (model: ModelId) => { readonly device: string; readonly slots: number };
+  /** Where a model runs, how many generations its child takes at a time, and how long its context is. */
+  readonly placeOf: (model: ModelId) => Place;
   /** Told of every prompt that goes to an engine, to know what its cache holds. */
-  readonly prefixes: Pick<PrefixMemory, 'begin'>;
+  readonly prompts: Pick<PromptKnowledge, 'begin'>;
+  /** Told of a prompt that an engine refused as too long, with its own count, so that the next estimate is better. */
+  readonly tooLong: (model: ModelId, told: RefusedPrompt) => void;
   /** Told of every finished generation, to keep the observed profile fresh. */
   readonly observe: (model: ModelId, record: RequestRecord) => void;
+};
+
+/** See {@link ServeParts.placeOf}; the context is undefined where the model's file could not be read. */
+export type Place = { readonly device: string; readonly slots: number; readonly contextTokens: number | undefined };
+
+/** A prompt that did not fit; characters are absent where images or audio are part of it. */
+export type RefusedPrompt = {
+  readonly promptTokens: number;
+  readonly promptChars: number | undefined;
+  readonly messageCount: number;
 };
 
 /** One request that has been classified and decided. */

@@ -1,6 +1,6 @@
 import type { Prediction } from '../core/decision.ts';
 import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
-import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
+import type { Actual, Outcome } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Exchange, ReplySink } from '../core/runtime.ts';
 import { type EngineEnd, readEnd } from '../dialects/openai/engine-end.ts';
@@ -8,10 +8,10 @@ import { patchReply } from '../dialects/openai/patch-reply.ts';
 import { createStreamTap, type StreamTap } from '../dialects/openai/stream-tap.ts';
 import type { LaneTicket } from '../supervise/lane.ts';
 import type { Lease } from '../supervise/supervisor-types.ts';
-import { readEngineError } from './engine-error.ts';
+import { readEngineError, refusedPromptTokens } from './engine-error.ts';
 import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
 import type { PrefixRun } from './prefix-memory.ts';
-import { asGatewayError, meets, promptReadAfter } from './run-outcome.ts';
+import { asGatewayError, hasMedia, meets, promptReadAfter, recordOf } from './run-outcome.ts';
 import { encodeXRouter } from './x-router.ts';
 
 /** Starts a decided request. The sink is called exactly once with `end` or `failed`, unless the run is aborted. */
@@ -51,6 +51,8 @@ class Run implements RequestRun, ReplySink {
   #exchange: Exchange | undefined;
   #prefixRun: PrefixRun | undefined;
   #sentMs = 0;
+  /** The engine's count of a prompt it refused as too long; holds for the next candidate too, roughly. */
+  #refusedTokens: number | undefined;
   #status = 0;
   #contentType = '';
   #tap: StreamTap | undefined;
@@ -107,7 +109,7 @@ class Run implements RequestRun, ReplySink {
     if (this.#closed) return this.#giveBack('ok');
     this.#loadMs = lease.loadMs;
     this.#sentMs = clock.monotonicMs();
-    this.#prefixRun = this.#parts.prefixes.begin(this.#model, this.#job.workload.prefix);
+    this.#prefixRun = this.#parts.prompts.begin(this.#model, this.#job.workload.prefix);
     this.#exchange = lease.connection.exchange(this.#job.path, this.#job.bodyFor(this.#model), this);
   }
 
@@ -155,7 +157,9 @@ class Run implements RequestRun, ReplySink {
 
   end(): void {
     if (this.#status !== 200) {
-      this.#attemptFailed(readEngineError(this.#status, Buffer.concat(this.#held), this.#model));
+      const reply = Buffer.concat(this.#held);
+      this.#learnRefused(refusedPromptTokens(reply));
+      this.#attemptFailed(readEngineError(this.#status, reply, this.#model));
       return;
     }
     const tap = this.#tap;
@@ -275,14 +279,31 @@ class Run implements RequestRun, ReplySink {
   #nextCandidate(error: GatewayError): ModelId | undefined {
     const mayRetry = RETRYABLE.has(error.code) || error.code === 'context_length_exceeded';
     if (this.#committed || !mayRetry || this.#attempts >= ATTEMPTS_MAX) return undefined;
-    return this.#job.decision.fallbacks.find((model) => model !== this.#model);
+    return this.#job.decision.fallbacks.find((model) => model !== this.#model && this.#fits(model));
+  }
+
+  // Told too long by one model, another with the same context need not be asked.
+  #fits(model: ModelId): boolean {
+    const contextTokens = this.#parts.placeOf(model).contextTokens;
+    return this.#refusedTokens === undefined || contextTokens === undefined || contextTokens > this.#refusedTokens;
+  }
+
+  #learnRefused(promptTokens: number | undefined): void {
+    if (promptTokens === undefined) return;
+    this.#refusedTokens = promptTokens;
+    const { workload } = this.#job;
+    const promptChars = hasMedia(workload) ? undefined : workload.promptChars;
+    this.#parts.tooLong(this.#model, { promptTokens, promptChars, messageCount: workload.messageCount });
+    this.#prefixRun?.end({ promptTokens, promptRead: 0 });
+    this.#prefixRun = undefined;
   }
 
   #close(outcome: Outcome, actual: Actual, how: 'ok' | 'aborted' | 'failed'): void {
     this.#closed = true;
     this.#prefixRun?.end({ ...actual, promptRead: this.#promptRead(actual, how) });
     this.#giveBack(how);
-    const record = this.#record(outcome, actual);
+    const seen = { model: this.#model, predicted: this.#predicted(), actual, outcome };
+    const record = recordOf(this.#job, seen);
     this.#parts.emit({ kind: 'request.finished', record });
     if (outcome.kind === 'ok') this.#parts.observe(this.#model, record);
   }
@@ -314,29 +335,5 @@ class Run implements RequestRun, ReplySink {
         });
       })
       .finally(() => ticket?.release());
-  }
-
-  #record(outcome: Outcome, actual: Actual): RequestRecord {
-    const { workload, decision } = this.#job;
-    return {
-      requestId: this.#job.requestId,
-      receivedAtMs: this.#job.receivedAtMs,
-      client: this.#job.client,
-      class: workload.class,
-      task: workload.task,
-      reasons: workload.reasons,
-      model: this.#model,
-      degraded: decision.degraded,
-      reason: decision.reason,
-      stream: workload.stream,
-      promptChars: workload.promptChars,
-      messageCount: workload.messageCount,
-      hasMedia: workload.needs.vision === true || workload.needs.audio === true,
-      features: this.#job.features,
-      predicted: this.#predicted(),
-      candidates: decision.candidates,
-      actual,
-      outcome,
-    };
   }
 }

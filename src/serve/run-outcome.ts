@@ -1,6 +1,7 @@
-import type { Slo } from '../core/decision.ts';
+import type { Slo, Workload } from '../core/decision.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
-import type { Actual } from '../core/events.ts';
+import type { Actual, RequestRecord } from '../core/events.ts';
+import type { ServeJob } from './job.ts';
 
 /** True where every target was met; a figure that is not known counts as met. */
 export function meets(slo: Slo, actual: Actual): boolean {
@@ -9,12 +10,39 @@ export function meets(slo: Slo, actual: Actual): boolean {
   return ttftOk && e2eOk;
 }
 
+/** True for a prompt with images or audio, whose tokens no count of characters tells. */
+export const hasMedia = ({ needs }: Workload): boolean => needs.vision === true || needs.audio === true;
+
 /**
  * Share of a prompt, 0..1, that an engine has read when it was stopped after `spentMs` before its first token: it keeps
  * what it has read, and how much that is only the time tells.
  */
 export const promptReadAfter = (spentMs: number, prefillMs: number): number =>
   Math.min(1, Math.max(0, spentMs) / Math.max(1, prefillMs));
+
+/** What a run came to, for the log, SQLite and whoever learns from it. */
+export function recordOf(
+  { requestId, receivedAtMs, client, workload, decision, features }: ServeJob,
+  seen: Pick<RequestRecord, 'model' | 'predicted' | 'actual' | 'outcome'>,
+): RequestRecord {
+  return {
+    requestId,
+    receivedAtMs,
+    client,
+    class: workload.class,
+    task: workload.task,
+    reasons: workload.reasons,
+    degraded: decision.degraded,
+    reason: decision.reason,
+    stream: workload.stream,
+    promptChars: workload.promptChars,
+    messageCount: workload.messageCount,
+    hasMedia: hasMedia(workload),
+    candidates: decision.candidates,
+    features,
+    ...seen,
+  };
+}
 
 /** Anything thrown as an error with a code. */
 export function asGatewayError(thrown: unknown): GatewayError {

@@ -37,6 +37,7 @@ export function encodeXRouter(
 export function encodePrediction(predicted: Prediction) {
   return {
     prompt_tokens: Math.round(predicted.promptTokens),
+    cached_tokens: predicted.cachedTokens,
     output_tokens: Math.round(predicted.outputTokens),
     wait_ms: tenth(predicted.waitMs),
     load_ms: tenth(predicted.loadMs),

@@ -28,6 +28,8 @@ export interface Supervisor {
   load(model: ModelId, signal: AbortSignal): Promise<void>;
   /** Stops the model's child once its generations have ended; it stays stopped until somebody asks for it. */
   unload(model: ModelId): Promise<void>;
+  /** The way to the model's running child once it has loaded, for questions that need no slot; else undefined. */
+  connectionOf(model: ModelId): RuntimeConnection | undefined;
   /** The last lines the model's child printed, oldest first. */
   logs(model: ModelId): readonly string[];
   /** Calls `listener` for every line from now on; returns the way to stop. */

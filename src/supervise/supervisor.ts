@@ -5,7 +5,7 @@ import type { EmitEvent } from '../core/events.ts';
 import { FadingCount, SWAPS_FADE_MS } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
-import type { RuntimeAdapter } from '../core/runtime.ts';
+import type { RuntimeAdapter, RuntimeConnection } from '../core/runtime.ts';
 import type { MemoryView } from '../core/snapshot.ts';
 import { holdsProcess } from './child-machine.ts';
 import { type Entry, hasFreeSlot, type MeasuredFigures } from './entry.ts';
@@ -124,6 +124,12 @@ class ProcessSupervisor implements Supervisor {
     entry.heldOff = true;
     entry.background = false;
     await entry.child.drain('unloaded by hand', undefined);
+  }
+
+  connectionOf(model: ModelId): RuntimeConnection | undefined {
+    const child = this.#roster.get(model)?.child;
+    const hasLoaded = child?.state.kind === 'ready' || child?.state.kind === 'busy';
+    return hasLoaded ? child.incarnation?.connection : undefined;
   }
 
   logs(model: ModelId): readonly string[] {

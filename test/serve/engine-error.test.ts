@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { modelId } from '../../src/core/ids.ts';
-import { readEngineError } from '../../src/serve/engine-error.ts';
+import { readEngineError, refusedPromptTokens } from '../../src/serve/engine-error.ts';
 
 const read = (status: number, body: unknown) =>
   readEngineError(status, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), modelId('m'));
@@ -30,5 +30,22 @@ describe('readEngineError', () => {
 
   it.each(['', 'null', '[]', '{"error":7}', '{"error":{"message":{}}}'])('makes sense of %j', (body) => {
     expect(read(404, body).message).toBe('m answered with status 404');
+  });
+});
+
+describe('refusedPromptTokens', () => {
+  const tokensIn = (error: unknown) => refusedPromptTokens(Buffer.from(JSON.stringify({ error })));
+
+  it("is the engine's own count of a prompt that does not fit", () => {
+    expect(tokensIn({ type: 'exceed_context_size_error', n_prompt_tokens: 5000, n_ctx: 2048 })).toBe(5000);
+  });
+
+  it.each([
+    [{ type: 'exceed_context_size_error' }],
+    [{ type: 'exceed_context_size_error', n_prompt_tokens: '5000' }],
+    [{ type: 'invalid_request_error', n_prompt_tokens: 5000 }],
+    [undefined],
+  ])('is nothing in %j', (error) => {
+    expect(tokensIn(error)).toBeUndefined();
   });
 });

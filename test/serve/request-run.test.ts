@@ -5,7 +5,8 @@ import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
 import { type ModelId, modelId, requestId } from '../../src/core/ids.ts';
 import type { ReplySink } from '../../src/core/runtime.ts';
 import { decide } from '../../src/route/decide.ts';
-import type { ServeJob, ServeSink } from '../../src/serve/job.ts';
+import type { RefusedPrompt, ServeJob, ServeSink } from '../../src/serve/job.ts';
+import type { PrefixOutcome } from '../../src/serve/prefix-memory.ts';
 import { startRequest } from '../../src/serve/request-run.ts';
 import { createLanes } from '../../src/supervise/lane.ts';
 import type { Lease, ReleaseKind } from '../../src/supervise/supervisor-types.ts';
@@ -26,7 +27,12 @@ const timings = { prompt_n: 4, prompt_ms: 8, predicted_n: 3, predicted_ms: 60 };
 const finish = event({ choices: [{ finish_reason: 'stop', delta: {} }], timings });
 const done = Buffer.from('data: [DONE]\n\n');
 
-function play(given: { readonly acquire?: (model: ModelId) => Promise<Lease> | undefined } = {}) {
+function play(
+  given: {
+    readonly contextOf?: Readonly<Record<string, number>>;
+    readonly acquire?: (model: ModelId) => Promise<Lease> | undefined;
+  } = {},
+) {
   const clock = fakeClock();
   const events: GatewayEvent[] = [];
   const emit = (happened: GatewayEvent) => events.push(happened);
@@ -95,20 +101,26 @@ function play(given: { readonly acquire?: (model: ModelId) => Promise<Lease> | u
     acquire: (model: ModelId) => acquire(model) ?? Promise.resolve(leaseOf(model)),
   };
   const observed: ModelId[] = [];
+  const prompts: ({ readonly model: ModelId } & PrefixOutcome)[] = [];
+  const tooLong: [ModelId, number][] = [];
   const parts = {
     clock,
     emit,
     lanes,
     supervisor,
-    placeOf: () => ({ device: 'cpu', slots: 1 }),
-    prefixes: { begin: () => undefined },
+    placeOf: (model: ModelId) => ({ device: 'cpu', slots: 1, contextTokens: given.contextOf?.[model] }),
+    prompts: {
+      begin: (model: ModelId) => ({ end: (told: PrefixOutcome) => prompts.push({ model, ...told }) }),
+    },
+    tooLong: (model: ModelId, { promptTokens }: RefusedPrompt) => tooLong.push([model, promptTokens]),
     observe: (model: ModelId) => observed.push(model),
   };
   const run = startRequest(parts, job, sink);
   const records = (): RequestRecord[] =>
     events.flatMap((happened) => (happened.kind === 'request.finished' ? [happened.record] : []));
   const lane = () => lanes.view('cpu');
-  return { run, clock, lanes, lane, released, engines, told, text: () => text, records, observed, events, leaseOf };
+  const seen = { released, engines, told, observed, events, prompts, tooLong };
+  return { run, clock, lanes, lane, text: () => text, records, leaseOf, ...seen };
 }
 
 /** Lets what has been promised happen. */
@@ -182,6 +194,52 @@ describe('startRequest', () => {
     expect(played.told).toEqual([`moved ${SECOND}`, 'failed runtime_failed']);
     expect(played.records().map(({ outcome }) => outcome.kind)).toEqual(['failed']);
     expect(played.lane()?.running).toHaveLength(0);
+  });
+
+  const tooLongReply = {
+    error: { type: 'exceed_context_size_error', message: 'too long', n_prompt_tokens: 5_000, n_ctx: 2_048 },
+  };
+
+  it('takes another model with a longer context when the prompt is too long, and learns the true length', async () => {
+    const played = play({ contextOf: { first: 2_048, second: 8_192 } });
+    const { sink } = await engineOf(played);
+    sink.head(400, 'application/json');
+    sink.chunk(Buffer.from(JSON.stringify(tooLongReply)));
+    sink.end();
+    expect((await engineOf(played, 1)).model).toBe(SECOND);
+    expect(played.tooLong).toEqual([[FIRST, 5_000]]);
+    expect(played.prompts).toEqual([{ model: FIRST, promptTokens: 5_000, promptRead: 0 }]);
+    expect(played.told).toEqual([`moved ${SECOND}`]);
+  });
+
+  it('does not try a model whose context is too short as well', async () => {
+    const played = play({ contextOf: { first: 2_048, second: 4_096 } });
+    const { sink } = await engineOf(played);
+    sink.head(400, 'application/json');
+    sink.chunk(Buffer.from(JSON.stringify(tooLongReply)));
+    sink.end();
+    await settled();
+    expect(played.engines).toHaveLength(1);
+    expect(played.told).toEqual(['failed context_length_exceeded']);
+  });
+
+  it('tells what an engine read of a prompt, whole or until it was given up', async () => {
+    const whole = play();
+    const { sink } = await engineOf(whole);
+    sink.head(200, 'text/event-stream');
+    for (const part of [token, finish, done]) sink.chunk(part);
+    sink.end();
+    expect(whole.prompts).toMatchObject([{ promptTokens: 4, outputTokens: 3, promptRead: 1 }]);
+    const given = play();
+    await engineOf(given);
+    given.run.abort();
+    expect(given.prompts).toEqual([{ model: FIRST, promptRead: 0 }]);
+    const begun = play();
+    const { sink: second } = await engineOf(begun);
+    second.head(200, 'text/event-stream');
+    second.chunk(token);
+    begun.run.abort();
+    expect(begun.prompts).toEqual([{ model: FIRST, promptRead: 1 }]);
   });
 
   it('does not try again once the client has seen a byte', async () => {
