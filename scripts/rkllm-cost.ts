@@ -1,12 +1,15 @@
 /*
  * What a token of an NPU model costs the gateway: the side that reads a worker's byte stream and passes the reply on,
- * without HTTP. The worker runs the simulator; its own time is not counted. CPU time of the process, and beside it that
- * of being woken: as many single bytes, as far apart, over such a stream, to a listener that does nothing. That part is
- * the machine's (in a virtual machine many times the work itself). Rounds of both alternate and the median of each
- * counts, because the machine has other work. The third figure is the time from our first look at a piece until it was
- * passed on: our code alone.
+ * without HTTP. The worker runs the simulator; its own time is not counted. CPU time of the whole process, and beside it
+ * that of being woken alone: as many single bytes, as far apart, over such a stream, to a listener that does nothing.
+ * That part is the kernel's and Node's (in a virtual machine many times the work itself), and where tokens are far
+ * apart no program on Node can be below it. Rounds of both alternate and medians count, because the machine has other
+ * work.
  *
- *   npx tsx scripts/rkllm-cost.ts [--json]       exit code 1 where our code is above the limit
+ * The bar is 15 µs per token: of the total where tokens come as fast as they can and where they are 1 ms apart, which is
+ * faster than any NPU's; of what the total is above the bare wake-up where they are 30 ms apart, as on a board.
+ *
+ *   npx tsx scripts/rkllm-cost.ts [--json]       exit code 1 where a bar is missed
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,16 +28,15 @@ import { spawnChild } from '../src/supervise/spawn-child.ts';
  * this order: the first warms up.
  */
 const RUNS = [
-  { gapMs: 0, tokens: 12_000 },
-  { gapMs: 1, tokens: 3000 },
-  { gapMs: 30, tokens: 150 },
+  { gapMs: 0, tokens: 12_000, rounds: 7, held: 'total' },
+  { gapMs: 1, tokens: 3000, rounds: 7, held: 'total' },
+  // A difference of two figures that both move: many short rounds.
+  { gapMs: 30, tokens: 80, rounds: 15, held: 'aboveWaking' },
 ] as const;
-const ROUNDS = 3;
-/**
- * What our code may take per token, µs. Held against what was measured of it alone: the difference of the two CPU times
- * moves by more than this from run to run where tokens are far apart.
- */
+/** What a token may cost, µs: in all, or above being woken, as `held` says. */
 const LIMIT_US = 15;
+
+type Held = (typeof RUNS)[number]['held'];
 
 type Cost = {
   readonly gapMs: number;
@@ -42,13 +44,14 @@ type Cost = {
   /** How often the gateway was woken: tokens close together come in one piece. */
   readonly wakeUps: number;
   /** CPU time of this process per token, µs. */
-  readonly perTokenUs: number;
+  readonly totalUs: number;
   /** What so many idle wake-ups cost, per token, µs. */
   readonly wakingUs: number;
-  /** The difference: our code, Node's and the kernel's share for longer pieces, and the noise of both. */
-  readonly oursUs: number;
-  /** What our own code took, from the first look at a piece until it was passed on, per token, µs. */
-  readonly ownCodeUs: number;
+  /** The median of the rounds' differences: our code, Node's and the kernel's share for longer pieces, and noise. */
+  readonly aboveWakingUs: number;
+  /** Which of the figures the bar is about, and whether it is kept. */
+  readonly held: Held;
+  readonly isWithin: boolean;
 };
 
 async function main(): Promise<void> {
@@ -58,41 +61,42 @@ async function main(): Promise<void> {
     for (const run of RUNS) costs.push(await measure(folder, run));
     if (process.argv.includes('--json')) console.log(JSON.stringify({ costs }));
     else for (const cost of costs) console.log(describeCost(cost));
-    if (costs.some(({ ownCodeUs }) => ownCodeUs > LIMIT_US)) process.exitCode = 1;
+    if (costs.some(({ isWithin }) => !isWithin)) process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function describeCost({ gapMs, tokens, wakeUps, perTokenUs, wakingUs, oursUs, ownCodeUs }: Cost): string {
-  const [all, waking, ours, own] = [perTokenUs, wakingUs, oursUs, ownCodeUs].map((us) => us.toFixed(1));
-  return `${tokens} tokens ${gapMs} ms apart in ${wakeUps} pieces: ${all} µs CPU per token, being woken ${waking}, difference ${ours}, our code ${own} (${ownCodeUs <= LIMIT_US ? 'within' : 'ABOVE'} ${LIMIT_US})`;
+function describeCost({ gapMs, tokens, wakeUps, totalUs, wakingUs, aboveWakingUs, held, isWithin }: Cost): string {
+  const [total, waking, above] = [totalUs, wakingUs, aboveWakingUs].map((us) => us.toFixed(1));
+  const verdict = `${held === 'total' ? 'total' : 'difference'} ${isWithin ? 'within' : 'ABOVE'} ${LIMIT_US}`;
+  return `${tokens} tokens ${gapMs} ms apart in ${wakeUps} pieces: total ${total} µs CPU per token, being woken ${waking}, difference ${above} (${verdict})`;
 }
 
-async function measure(folder: string, { gapMs, tokens }: (typeof RUNS)[number]): Promise<Cost> {
+async function measure(folder: string, { gapMs, tokens, rounds: count, held }: (typeof RUNS)[number]): Promise<Cost> {
   const file = join(folder, 'model.rkllm');
   const facts = { model: 'qwen3-0.6b', contextTokens: 16_384, npuCores: 3, soc: 'rk3588', dtype: 'w8a8' };
   writeFileSync(file, `${formatStandIn(facts)}answer= token\nrepeat=${tokens + 1000}\ndecode_ms=${gapMs}\n`);
-  const { connection, stop, wakeUps, handledUs } = await startWorker(file);
-  const rounds: { readonly wakes: number; readonly run: number; readonly own: number; readonly idle: number }[] = [];
+  const { connection, stop } = await startWorker(file);
+  const rounds: { readonly wakes: number; readonly totalUs: number; readonly wakingUs: number }[] = [];
   try {
     await generate(connection, Math.min(500, tokens));
     await systemClock.sleep(SETTLE_MS);
-    while (rounds.length < ROUNDS) {
-      const [wakesBefore, handledBefore] = [wakeUps(), handledUs()];
-      const { cpuUs: run, tookMs } = await generate(connection, tokens);
-      const wakes = wakeUps() - wakesBefore;
-      const own = handledUs() - handledBefore;
-      rounds.push({ wakes, run, own, idle: await measureWaking(Math.round(tookMs / wakes), wakes) });
+    while (rounds.length < count) {
+      const { cpuUs, tookMs, pieces: wakes } = await generate(connection, tokens);
+      const wakingUs = await measureWaking(Math.round(tookMs / wakes), wakes);
+      rounds.push({ wakes, totalUs: cpuUs / tokens, wakingUs: wakingUs / tokens });
     }
   } finally {
     await stop();
   }
   const middle = (of: (round: (typeof rounds)[number]) => number) =>
-    rounds.map(of).toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
-  const [perTokenUs, wakingUs] = [middle(({ run }) => run) / tokens, middle(({ idle }) => idle) / tokens];
-  const [oursUs, ownCodeUs] = [perTokenUs - wakingUs, middle(({ own }) => own) / tokens];
-  return { gapMs, tokens, wakeUps: middle(({ wakes }) => wakes), perTokenUs, wakingUs, oursUs, ownCodeUs };
+    rounds.map(of).toSorted((a, b) => a - b)[Math.floor(count / 2)] ?? Number.NaN;
+  const totalUs = middle((round) => round.totalUs);
+  const wakingUs = middle((round) => round.wakingUs);
+  const aboveWakingUs = middle((round) => round.totalUs - round.wakingUs);
+  const isWithin = (held === 'total' ? totalUs : aboveWakingUs) <= LIMIT_US;
+  return { gapMs, tokens, wakeUps: middle(({ wakes }) => wakes), totalUs, wakingUs, aboveWakingUs, held, isWithin };
 }
 
 /** Compilers and collectors that a warm-up set going have ended by then; their threads count as the process's own. */
@@ -163,40 +167,35 @@ async function startWorker(file: string) {
   const inherited = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
   const environment = { ...Object.fromEntries(inherited), ...plan.environment };
   const child = await spawnChild({ ...plan, environment, onLine: () => undefined }, systemClock);
-  let wakeUps = 0;
-  let handledMs = 0;
-  let begunMs = 0;
-  // Listeners are called in their order: ours stands between these two.
-  child.channel?.onBytes(() => {
-    wakeUps += 1;
-    begunMs = systemClock.monotonicMs();
-  });
   const connection = adapter.connect(model, endpoint, child.channel);
-  child.channel?.onBytes(() => {
-    handledMs += systemClock.monotonicMs() - begunMs;
-  });
   await connection.ready(new AbortController().signal);
   const stop = async () => {
     child.signal('SIGTERM');
     await child.ended;
     connection.close();
   };
-  return { connection, stop, wakeUps: () => wakeUps, handledUs: () => handledMs * 1000 };
+  return { connection, stop };
 }
 
+type Decode = { readonly cpuUs: number; readonly tookMs: number; readonly pieces: number };
+
 /** One answer; what this process spent from its first piece to its end, which is the decode without the way there. */
-function generate(connection: RuntimeConnection, tokens: number): Promise<{ cpuUs: number; tookMs: number }> {
+function generate(connection: RuntimeConnection, tokens: number): Promise<Decode> {
   const body = { messages: [{ role: 'user', content: 'go' }], stream: true, max_tokens: tokens };
   return new Promise((resolve, reject) => {
     let spent: (() => number) | undefined;
     let beganMs = 0;
+    let pieces = 0;
     connection.exchange('/v1/chat/completions', JSON.stringify(body), {
       head: () => {
         spent = startClock();
         beganMs = systemClock.monotonicMs();
       },
-      chunk: () => true,
-      end: () => resolve({ cpuUs: spent?.() ?? Number.NaN, tookMs: systemClock.monotonicMs() - beganMs }),
+      chunk: () => {
+        pieces += 1;
+        return true;
+      },
+      end: () => resolve({ cpuUs: spent?.() ?? Number.NaN, tookMs: systemClock.monotonicMs() - beganMs, pieces }),
       failed: reject,
     });
   });

@@ -33,6 +33,26 @@ describe('createReplyWriter', () => {
     expect(written).toHaveLength(3);
   });
 
+  it('gathers twice as long where tokens come faster than anybody reads, and no longer than that', async () => {
+    const { clock, written, writer } = start(true);
+    const pieces: number[] = [];
+    for (let ms = 1; ms <= 130; ms += 1) {
+      writer.add(word('x'));
+      clock.advance(1);
+      if (written.length > pieces.length) pieces.push(ms);
+    }
+    expect(pieces).toEqual([20, 60, 100]);
+    // What comes slowly again goes out sooner again.
+    clock.advance(70);
+    writer.add(word('alone'));
+    await new Promise(setImmediate);
+    expect(written.at(-1)).toContain('alone');
+    const before = written.length;
+    writer.add(word('soon'));
+    clock.advance(20);
+    expect(written).toHaveLength(before + 1);
+  });
+
   it('begins a stream once and ends it with what is left', () => {
     const { clock, written, writer } = start(true);
     writer.add(word('one'));
