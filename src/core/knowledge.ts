@@ -1,5 +1,6 @@
 import type { ModelClass, Task } from './classes.ts';
 import type { ModelId } from './ids.ts';
+import type { Provenance } from './profile.ts';
 import type { ServiceModel } from './service-model.ts';
 
 /**
@@ -7,10 +8,16 @@ import type { ServiceModel } from './service-model.ts';
  * something more was learned. `src/learn` makes it; a simulation runs on the same one.
  */
 export interface Knowledge {
-  /** Correction of the service model of one model on one device. Factor 1 and n 0 where nothing was seen. */
-  calibration(device: string, model: ModelId): Calibration;
-  /** Output length at a quantile (0..1), shrunk towards the parent groups; undefined where nothing was seen at all. */
-  outputTokens(key: OutputKey, quantile: number): OutputLength | undefined;
+  /**
+   * Correction of one model on one device, for predictions by the figures of `service`; without, for the figures it was
+   * last seen with. Factor 1 and n 0 where nothing was seen.
+   */
+  calibration(device: string, model: ModelId, service?: ServiceModel): Calibration;
+  /**
+   * Output length at a quantile (0..1), shrunk towards the parent groups and the whole class towards `prior`; undefined
+   * where nothing was seen at all.
+   */
+  outputTokens(key: OutputKey, quantile: number, prior?: number): OutputLength | undefined;
   /**
    * Tokens still to come at a quantile after `generated` ones: the quantile of {N - n : N > n}. Undefined where nothing
    * that long was ever seen.
@@ -74,12 +81,14 @@ export type FinishedRun = {
   readonly key: OutputKey;
   /** Uncalibrated service model that was in force for the prediction. */
   readonly service: ServiceModel;
+  /** Least trusted figure in it; corrections of guessed figures may be larger. Absent = measured. */
+  readonly basis?: Provenance | undefined;
   readonly promptTokens: number | undefined;
   readonly cachedTokens: number | undefined;
   readonly outputTokens: number | undefined;
   readonly prefillMs: number | undefined;
   readonly decodeMs: number | undefined;
-  /** True when the answer ended by itself, so that its length teaches. */
+  /** True when the answer ended by itself; false and not disturbed: `max_tokens` cut it off. */
   readonly endedByItself: boolean;
   /** Quantile the class promises, and the promise without its conformal factor, ms from arrival. */
   readonly quantile: number;
@@ -87,6 +96,6 @@ export type FinishedRun = {
   readonly promisedE2eMs: number | undefined;
   readonly actualTtftMs: number | undefined;
   readonly actualE2eMs: number | undefined;
-  /** True where the sample must not teach rates: cancelled, foreign CPU load, swap. */
+  /** True where the sample must not teach rates: cancelled, failed, foreign CPU load, swap. */
   readonly disturbed: boolean;
 };
