@@ -37,6 +37,13 @@ function couldWin(candidate: Candidate, decision: Decision): boolean {
   return decision.degraded || candidate.quality > (chosen?.quality ?? 0);
 }
 
+/**
+ * A model is not struck out, nor a request refused, for a prompt that may have this much fewer tokens, however alike the
+ * prompts before it were: code has more characters to a token than prose. The other way round the engine's own refusal
+ * sends the request on.
+ */
+const OBSTACLE_SPREAD = 0.6;
+
 type Doubt = { readonly tokenizer: string; readonly spread: number };
 
 function isOpen(candidate: Candidate, { workload, snapshot, policy }: DecisionMade, doubt: Doubt): boolean {
@@ -50,6 +57,8 @@ function isOpen(candidate: Candidate, { workload, snapshot, policy }: DecisionMa
     policy.models.get(candidate.model)?.settings.context ??
     Number.POSITIVE_INFINITY;
   if (straddles(predicted.promptTokens, offTokens, contextTokens)) return true;
+  const fewest = predicted.promptTokens - OBSTACLE_SPREAD * (predicted.promptTokens - counted);
+  if (predicted.promptTokens >= contextTokens && fewest < contextTokens) return true;
   // Blocked by something that no count changes: closed to the class, a capability, no memory.
   if (candidate.utility === undefined) return false;
   if (straddles(predicted.promptTokens + predicted.outputTokens, offTokens, contextTokens)) return true;

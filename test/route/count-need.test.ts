@@ -44,8 +44,13 @@ describe('tokenizersToAsk', () => {
     expect(asked({ promptChars })).toEqual(['G']);
   });
 
+  it('asks before it strikes out a model for its context, however sure the estimate', () => {
+    expect(asked({ promptChars: 8_800 }, 0.01)).toEqual(['G']);
+    expect(asked({ promptChars: 7_600 }, 0.01)).toEqual([]);
+  });
+
   it('asks nobody about a prompt that is far too long for it', () => {
-    expect(asked({ promptChars: 20_000 })).toEqual([]);
+    expect(asked({ promptChars: 21_000 })).toEqual([]);
   });
 
   it.each([
