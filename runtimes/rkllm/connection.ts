@@ -28,6 +28,8 @@ export type ConnectionParts = ConnectionDeps & {
   readonly link: WorkerLink;
   /** The worker does not answer: from now on it is good for nothing. */
   readonly onHang: () => void;
+  /** An embedding or a rerank has ended; resident memory of the worker, bytes. */
+  readonly onRows: (rssBytes: number) => void;
 };
 
 const CANARY_BODY = JSON.stringify({ messages: [{ role: 'user', content: 'ok' }], max_tokens: 1 });
@@ -42,14 +44,13 @@ export function connectWorker(
   const link = linkWorker(model.id, channel, deps.npu, deps.clock);
   const wear = createWear(load.profile, deps.growthBytesMax);
   let hung = false;
-  const parts: ConnectionParts = { ...deps, model, link, onHang: () => (hung = true) };
+  const parts: ConnectionParts = { ...deps, model, link, onHang: () => (hung = true), onRows: wear.countRows };
   const exchange = (path: string, body: Buffer | string, sink: ReplySink): Exchange => {
     try {
       const request = readWorkerRequest(path, body, model, load.profile);
       if (request.kind === 'chat' && request.format !== undefined) {
         return startJsonExchange(parts, request, request.format, sink);
       }
-      if (request.kind !== 'chat') wear.countRows();
       return startWorkerExchange(parts, request, sink);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;

@@ -85,6 +85,7 @@ class WorkerExchange implements Exchange, ReplyListener {
       case 'vectors':
       case 'scores':
         this.#settle();
+        this.#parts.onRows(message.rssBytes);
         if (this.#closed) return;
         this.#write(Buffer.from(encodeRows(message, this.#parts.model.id)));
         this.#finish();

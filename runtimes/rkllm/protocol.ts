@@ -41,8 +41,16 @@ export type FromWorker =
       readonly id: number;
       readonly vectors: readonly (readonly number[])[];
       readonly tokens: number;
+      readonly rssBytes: number;
     }
-  | { readonly kind: 'scores'; readonly id: number; readonly scores: readonly number[]; readonly tokens: number }
+  | {
+      readonly kind: 'scores';
+      readonly id: number;
+      readonly scores: readonly number[];
+      readonly tokens: number;
+      /** Resident memory of the worker after the run: on 1.2 such runs leak. */
+      readonly rssBytes: number;
+    }
   | FailedMessage;
 
 /** What the worker says before it takes requests. */

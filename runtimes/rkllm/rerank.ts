@@ -17,5 +17,5 @@ export async function scoreDocuments(
     scores.push(yesProbability(row));
     tokens += count;
   }
-  return { kind: 'scores', id, scores, tokens };
+  return { kind: 'scores', id, scores, tokens, rssBytes: process.memoryUsage.rss() };
 }

@@ -156,7 +156,7 @@ async function embed({ id, inputs }: EmbedMessage, on: Engine, isAborted: () => 
     vectors.push(toUnitVector(row));
     tokens += count;
   }
-  return { kind: 'vectors', id, vectors, tokens };
+  return { kind: 'vectors', id, vectors, tokens, rssBytes: process.memoryUsage.rss() };
 }
 
 function fail(id: number, error: unknown): void {

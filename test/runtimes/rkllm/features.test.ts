@@ -144,7 +144,7 @@ describe('a worker that embeds on runtime 1.2.3', () => {
     const embed = () => npu.ask({ input: 'text' }, undefined, '/v1/embeddings');
     await embed();
     const pid = npu.view()?.pid;
-    // Growth counts from the first look at the loaded worker, which may come after any number of these.
+    // Growth counts from the end of the first of these; the next look at its memory after eight more sees enough.
     await until('it was replaced', async () => {
       await embed();
       return npu.states().includes('draining>stopped');
