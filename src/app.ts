@@ -17,6 +17,7 @@ import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import type { EventBus } from './observe/event-bus.ts';
+import { createClassifier } from './serve/classifier.ts';
 import { createClientLimits } from './serve/client-limits.ts';
 import type { ServeParts } from './serve/job.ts';
 import { observeRun } from './serve/observe-run.ts';
@@ -166,7 +167,6 @@ class RunningGateway implements Gateway {
   }
 
   policy = (): Policy => this.#source.current();
-
   settled = async (): Promise<void> => {
     await this.#started;
     await this.#machine.supervisor.ready();
@@ -259,6 +259,7 @@ class RunningGateway implements Gateway {
     const { drainMs } = this.#source.current().gateway;
     this.#isDraining = true;
     await this.#source.close();
+    this.#parts.classifier.close();
     const error = new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
     this.#lanes.close(error);
     await this.#server?.drain(drainMs, this.#options.clock);
@@ -291,6 +292,7 @@ class RunningGateway implements Gateway {
       policyError: () => this.#source.lastError()?.message,
       authenticate: () => this.#authenticate(),
       limits: createClientLimits(clock),
+      classifier: createClassifier({ clock, policy, emit: events.emit, dataDir: this.#options.dataDir }),
       prompts: this.#prompts,
       snapshot: () => takeSnapshot(sources),
       serve: this.#makeServeParts(),

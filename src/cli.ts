@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   explain: async () => (await import('./commands/explain.ts')).registerExplainCommand,
   policy: async () => (await import('./commands/policy.ts')).registerPolicyCommand,
   models: async () => (await import('./commands/models.ts')).registerModelsCommand,
+  train: async () => (await import('./commands/train.ts')).registerTrainCommand,
   status: async () => (await import('./commands/status.ts')).registerStatusCommand,
 };
 

@@ -6,7 +6,8 @@ import { GatewayError, messageOf } from '../core/errors.ts';
 import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
 import type { ClientPolicy } from '../core/policy.ts';
-import { type DecodedChat, decodeChat } from '../dialects/openai/decode-chat.ts';
+import type { RequestFacts } from '../core/request.ts';
+import { decodeChat } from '../dialects/openai/decode-chat.ts';
 import { encodeError } from '../dialects/openai/encode-error.ts';
 import { rewriteChat } from '../dialects/openai/rewrite-chat.ts';
 import type { RequestRun } from '../serve/job.ts';
@@ -55,8 +56,11 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   const header = (name: string) => headerOf(incoming, name);
   const decoded = decodeChat(bytes, header);
   if (parts.isStarting()) await parts.started();
-  const asked = { ...toWorkload(parts, decoded, client), draw: drawOf(arrival.requestId) };
-  const features = parts.policy().gateway.recordFeatures ? recordFeatures(decoded.facts, parts.policy()) : undefined;
+  const guess = parts.classifier.guess(decoded.facts);
+  // A turn of the event loop is spent only where a model is asked.
+  const facts = { ...decoded.facts, guess: guess instanceof Promise ? await guess : guess };
+  const asked = { ...toWorkload(parts, facts, client), draw: drawOf(arrival.requestId) };
+  const features = parts.policy().gateway.recordFeatures ? recordFeatures(facts, parts.policy()) : undefined;
   const routed = routeRequest(parts, asked, bytes);
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
@@ -108,9 +112,9 @@ export function checkIn(parts: HttpParts, incoming: IncomingMessage): ClientPoli
   return parts.authenticate()(incoming.headers.authorization, headerOf(incoming, 'x-api-key'));
 }
 
-/** Classifies a decoded request; throws what is wrong with it as the client's mistake. */
-export function toWorkload(parts: HttpParts, decoded: DecodedChat, client: ClientPolicy | undefined): Workload {
-  const classified = classify(decoded.facts, parts.policy(), client);
+/** Classifies a request; throws what is wrong with it as the client's mistake. */
+export function toWorkload(parts: HttpParts, facts: RequestFacts, client: ClientPolicy | undefined): Workload {
+  const classified = classify(facts, parts.policy(), client);
   if (classified.kind === 'ok') return classified.workload;
   throw new GatewayError(classified.code, classified.message, { param: classified.param });
 }

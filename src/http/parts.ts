@@ -4,6 +4,7 @@ import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
+import type { Classifier } from '../serve/classifier.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
 import type { ServeParts } from '../serve/job.ts';
 import type { PromptKnowledge } from '../serve/prompt-knowledge.ts';
@@ -25,6 +26,8 @@ export type HttpParts = {
   /** Token counts of prompts, known or to be had from a child. */
   readonly prompts: Pick<PromptKnowledge, 'recall' | 'spreadOf' | 'count'>;
   readonly supervisor: Supervisor;
+  /** Who guesses task and class before a request is classified. */
+  readonly classifier: Classifier;
   readonly answers: OpenAnswers;
   readonly profileOf: (model: ModelId) => Profile;
   /** Newest first. */

@@ -30,7 +30,8 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const client = checkIn({ ...parts, isDraining: () => false }, incoming);
     const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
     const decoded = decodeChat(bytes, (name) => context.req.header(name));
-    const { workload, decision } = await routeDryRun(parts, toWorkload(parts, decoded, client), bytes);
+    const facts = { ...decoded.facts, guess: await parts.classifier.guess(decoded.facts) };
+    const { workload, decision } = await routeDryRun(parts, toWorkload(parts, facts, client), bytes);
     return context.json(encodeExplanation(workload, decision));
   });
   app.delete('/router/requests/:id', (context) => {

@@ -12,6 +12,7 @@ export function encodeStatus(parts: HttpParts) {
     uptime_s: Math.round((parts.clock.nowMs() - parts.startedAtMs) / 1000),
     state: parts.isDraining() ? 'draining' : parts.isStarting() ? 'starting' : 'serving',
     policy: { file: policy.file, revision: policy.revision, error: parts.policyError() ?? null },
+    classifier: snakeCase(parts.classifier.status()),
     memory: {
       budget_bytes: memory.budgetBytes,
       pinned_bytes: memory.pinnedBytes,
