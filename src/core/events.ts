@@ -50,6 +50,9 @@ export type Actual = {
   readonly decodeMs?: number;
   /** Attempts made; 2 = one transparent retry. */
   readonly attempts?: number;
+  /** How often it was interrupted for a more urgent request, and the engine's time that was lost by it, ms. */
+  readonly preempted?: number;
+  readonly lostMs?: number;
 };
 
 /** Everything that happens; log, metrics and SQLite all read this one stream. */
@@ -61,6 +64,15 @@ export type GatewayEvent =
       readonly from: ModelId;
       readonly to: ModelId;
       readonly cause: string;
+    }
+  | {
+      readonly kind: 'request.preempted';
+      readonly requestId: RequestId;
+      readonly model: ModelId;
+      /** Class of the request it made way for. */
+      readonly by: ModelClass;
+      /** What it had run, ms; done again later. */
+      readonly spentMs: number;
     }
   | {
       readonly kind: 'child.state';

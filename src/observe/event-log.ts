@@ -86,6 +86,12 @@ export function toLine(event: GatewayEvent): Line {
       return requestLine(event.record);
     case 'request.retried':
       return { level: 'warn', message: `${event.requestId} retried on ${event.to}: ${event.cause}`, fields: event };
+    case 'request.preempted':
+      return {
+        level: 'info',
+        message: `${event.requestId} made way for ${event.by} work on ${event.model} after ${formatDurationMs(event.spentMs)} and waits again`,
+        fields: event,
+      };
     case 'child.state':
       return {
         level: event.to === 'backoff' || event.to === 'failed' ? 'warn' : 'info',

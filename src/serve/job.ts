@@ -1,9 +1,11 @@
+import type { ModelClass } from '../core/classes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Decision, Workload } from '../core/decision.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { EmitEvent, RequestRecord } from '../core/events.ts';
 import type { RequestFeatures } from '../core/features.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
+import type { Knowledge } from '../core/knowledge.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
 import type { PromptKnowledge } from './prompt-knowledge.ts';
@@ -13,6 +15,8 @@ export type ServeParts = {
   readonly clock: Clock;
   readonly emit: EmitEvent;
   readonly lanes: Lanes;
+  /** How answers that had come as far went on. */
+  readonly knowledge: Pick<Knowledge, 'remainingTokens'>;
   readonly supervisor: Pick<Supervisor, 'acquire' | 'tryAcquire'>;
   /** Where a model runs, how many generations its child takes at a time, and how long its context is. */
   readonly placeOf: (model: ModelId) => Place;
@@ -25,7 +29,13 @@ export type ServeParts = {
 };
 
 /** See {@link ServeParts.placeOf}; the context is undefined where the model's file could not be read. */
-export type Place = { readonly device: string; readonly slots: number; readonly contextTokens: number | undefined };
+export type Place = {
+  readonly device: string;
+  readonly slots: number;
+  readonly contextTokens: number | undefined;
+  /** Tokens the engine reads before it looks whether the request has been abandoned; undefined = its default. */
+  readonly ubatch?: number | undefined;
+};
 
 /** A prompt that did not fit; characters are absent where images or audio are part of it. */
 export type RefusedPrompt = {
@@ -44,6 +54,8 @@ export type ServeJob = {
   readonly workload: Workload;
   /** Kept with the record; undefined where recording is off. */
   readonly features: RequestFeatures | undefined;
+  /** Classes that may interrupt it while its client has seen nothing. */
+  readonly yieldsTo: readonly ModelClass[];
   readonly decision: Extract<Decision, { kind: 'chosen' }>;
   /** Path at the engine. */
   readonly path: string;

@@ -1,17 +1,31 @@
+import type { ModelClass } from '../core/classes.ts';
 import type { Prediction } from '../core/decision.ts';
-import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { Actual, Outcome } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Exchange, ReplySink } from '../core/runtime.ts';
 import { type EngineEnd, readEnd } from '../dialects/openai/engine-end.ts';
 import { patchReply } from '../dialects/openai/patch-reply.ts';
 import { createStreamTap, type StreamTap } from '../dialects/openai/stream-tap.ts';
+import { PREEMPTIONS_MAX } from '../route/preemption.ts';
 import type { LaneTicket } from '../supervise/lane.ts';
 import type { Lease } from '../supervise/supervisor-types.ts';
 import { readEngineError, refusedPromptTokens } from './engine-error.ts';
+import { giveBack } from './give-back.ts';
+import { HeldReply, replyTooLong } from './held-reply.ts';
 import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
+import { cancelMsOf, expectedWorkMs, mustStartWithinMs, workLeft } from './lane-work.ts';
 import type { PrefixRun } from './prefix-memory.ts';
-import { asGatewayError, hasMedia, meets, promptReadAfter, recordOf } from './run-outcome.ts';
+import {
+  actualOf,
+  asGatewayError,
+  failedOutcome,
+  hasMedia,
+  isRetryable,
+  meets,
+  promptReadAfter,
+  recordOf,
+} from './run-outcome.ts';
 import { encodeXRouter } from './x-router.ts';
 
 /** Starts a decided request. The sink is called exactly once with `end` or `failed`, unless the run is aborted. */
@@ -22,23 +36,6 @@ export function startRequest(parts: ServeParts, job: ServeJob, sink: ServeSink):
 }
 
 const ATTEMPTS_MAX = 2;
-/** A reply that is not a stream is held whole, so that a child dying in the middle of it costs the client nothing. */
-const REPLY_BYTES_MAX = 64 * 1024 * 1024;
-
-/** Errors that another candidate may not have: the engine's or the load's fault, not the request's. */
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
-  'runtime_failed',
-  'start_failed',
-  'load_timeout',
-  'model_unavailable',
-  'runtime_missing',
-  'model_file_missing',
-  'model_file_invalid',
-]);
-
-/** Errors of a generation or a load that was tried; with any other the gateway or the engine refused to try. */
-const TRIED: ReadonlySet<ErrorCode> = new Set(['runtime_failed', 'start_failed', 'load_timeout', 'timeout']);
-
 class Run implements RequestRun, ReplySink {
   readonly #parts: ServeParts;
   readonly #job: ServeJob;
@@ -56,11 +53,13 @@ class Run implements RequestRun, ReplySink {
   #status = 0;
   #contentType = '';
   #tap: StreamTap | undefined;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  #held = new HeldReply();
   /** True once bytes of an answer have gone to the client: from then on no retry. */
   #committed = false;
   #closed = false;
+  /** How often it made way for a more urgent request, and the engine's time lost by it. */
+  #preempted = 0;
+  #lostMs = 0;
   #queuedMs = 0;
   #loadMs = 0;
   #ttftMs: number | undefined;
@@ -74,6 +73,11 @@ class Run implements RequestRun, ReplySink {
   }
 
   start(): void {
+    this.#attempts += 1;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#attempt().catch((error: unknown) => this.#attemptFailed(asGatewayError(error)));
   }
 
@@ -98,12 +102,11 @@ class Run implements RequestRun, ReplySink {
 
   async #attempt(): Promise<void> {
     const { lanes, supervisor, clock } = this.#parts;
-    this.#attempts += 1;
     const before = clock.monotonicMs();
     const admission = this.#admission();
     this.#ticket = lanes.tryAdmit(admission) ?? (await lanes.admit(admission, this.#signal()));
     if (this.#closed) return this.#giveBack('ok');
-    this.#queuedMs = clock.monotonicMs() - before;
+    this.#queuedMs += clock.monotonicMs() - before;
     const lease = supervisor.tryAcquire(this.#model) ?? (await supervisor.acquire(this.#model, this.#signal()));
     this.#lease = lease;
     if (this.#closed) return this.#giveBack('ok');
@@ -111,6 +114,35 @@ class Run implements RequestRun, ReplySink {
     this.#sentMs = clock.monotonicMs();
     this.#prefixRun = this.#parts.prompts.begin(this.#model, this.#job.workload.prefix);
     this.#exchange = lease.connection.exchange(this.#job.path, this.#job.bodyFor(this.#model), this);
+    this.#ticket?.update(this.#workLeft('prompt'));
+    this.#allowInterruption();
+  }
+
+  #workLeft(from: 'prompt' | 'first token') {
+    const { outputTokensMax } = this.#job.workload;
+    return workLeft(this.#predicted(), { from, knowledge: this.#parts.knowledge, outputTokensMax });
+  }
+
+  #allowInterruption(): void {
+    const by = this.#job.yieldsTo;
+    if (by.length === 0 || this.#preempted >= PREEMPTIONS_MAX) return;
+    const cancelMs = cancelMsOf(this.#predicted(), this.#parts.placeOf(this.#model).ubatch);
+    this.#ticket?.allowInterruption({ by, cancelMs, interrupt: (urgent) => this.#makeWay(urgent) });
+  }
+
+  // The lane asks only while nothing of the answer has gone out. The request waits again, with its age; its client sees
+  // nothing but a longer wait.
+  #makeWay(by: ModelClass): void {
+    const spentMs = this.#parts.clock.monotonicMs() - this.#sentMs;
+    const { requestId } = this.#job;
+    this.#parts.emit({ kind: 'request.preempted', requestId, model: this.#model, by, spentMs });
+    this.#preempted += 1;
+    this.#lostMs += spentMs;
+    this.#exchange?.abort();
+    this.#prefixRun?.end({ promptRead: this.#promptRead({}, 'aborted') });
+    this.#giveBack('aborted');
+    this.#forgetAnswer();
+    this.#begin();
   }
 
   // Made only when something has to be waited for: most requests never need one, and it is not cheap.
@@ -130,7 +162,8 @@ class Run implements RequestRun, ReplySink {
       model: this.#model,
       arrivedMs: receivedAtMs,
       deadlineMs: receivedAtMs + (workload.slo.e2eMs ?? Number.POSITIVE_INFINITY),
-      predictedMs: predicted.loadMs + predicted.prefillMs + predicted.decodeMs,
+      startByMs: receivedAtMs + mustStartWithinMs(workload.slo, predicted),
+      predictedMs: expectedWorkMs(predicted),
     };
   }
 
@@ -157,13 +190,13 @@ class Run implements RequestRun, ReplySink {
 
   end(): void {
     if (this.#status !== 200) {
-      const reply = Buffer.concat(this.#held);
+      const reply = this.#held.bytes();
       this.#learnRefused(refusedPromptTokens(reply));
       this.#attemptFailed(readEngineError(this.#status, reply, this.#model));
       return;
     }
     const tap = this.#tap;
-    if (tap === undefined) this.#finishWhole(Buffer.concat(this.#held));
+    if (tap === undefined) this.#finishWhole(this.#held.bytes());
     else if (tap.isComplete) this.#finishStream(tap);
     else this.#attemptFailed(this.#brokenOff());
   }
@@ -180,26 +213,20 @@ class Run implements RequestRun, ReplySink {
   }
 
   #holdBack(bytes: Buffer): boolean {
-    this.#heldBytes += bytes.length;
-    this.#held.push(bytes);
-    if (this.#heldBytes > REPLY_BYTES_MAX) {
-      this.#exchange?.abort();
-      const limit = `${REPLY_BYTES_MAX / 1024 / 1024} MiB`;
-      this.#attemptFailed(
-        new GatewayError('runtime_failed', `${this.#model} answered with more than ${limit}; use a stream`),
-      );
-      return false;
-    }
-    return true;
+    if (this.#held.push(bytes)) return true;
+    this.#exchange?.abort();
+    this.#attemptFailed(replyTooLong(this.#model));
+    return false;
   }
 
   #markFirstContent(): void {
     this.#ttftMs = this.#parts.clock.monotonicMs() - this.#job.receivedMs;
-    this.#ticket?.update(this.#predicted().decodeMs);
+    this.#ticket?.update(this.#workLeft('first token'));
   }
 
   #commit(): void {
     this.#committed = true;
+    this.#ticket?.allowInterruption(undefined);
     this.#sink.head(this.#model, this.#contentType);
   }
 
@@ -231,20 +258,14 @@ class Run implements RequestRun, ReplySink {
   }
 
   #actual(end: EngineEnd): Actual {
-    const e2eMs = this.#parts.clock.monotonicMs() - this.#job.receivedMs;
-    return {
+    return actualOf(end, {
       queueMs: this.#queuedMs,
       loadMs: this.#loadMs,
-      // Without a stream nobody saw the first token; what came before decoding is the closest true figure.
-      ttftMs: this.#ttftMs ?? (end.decodeMs === undefined ? undefined : Math.max(0, e2eMs - end.decodeMs)),
-      e2eMs,
-      promptTokens: end.promptTokens,
-      cachedTokens: end.cachedTokens,
-      outputTokens: end.outputTokens,
-      prefillMs: end.prefillMs,
-      decodeMs: end.decodeMs,
+      ttftMs: this.#ttftMs,
+      e2eMs: this.#parts.clock.monotonicMs() - this.#job.receivedMs,
       attempts: this.#attempts,
-    };
+      ...(this.#preempted > 0 && { preempted: this.#preempted, lostMs: this.#lostMs }),
+    });
   }
 
   #ok(actual: Actual, end: EngineEnd): Outcome {
@@ -257,8 +278,7 @@ class Run implements RequestRun, ReplySink {
     if (next === undefined) {
       const failedRun = error.code === 'runtime_failed';
       this.#sink.failed(error);
-      const kind = TRIED.has(error.code) ? 'failed' : 'refused';
-      this.#close({ kind, code: error.code, message: error.message }, {}, failedRun ? 'failed' : 'ok');
+      this.#close(failedOutcome(error), {}, failedRun ? 'failed' : 'ok');
       return;
     }
     const from = this.#model;
@@ -267,18 +287,20 @@ class Run implements RequestRun, ReplySink {
     this.#parts.emit({ kind: 'request.retried', requestId: this.#job.requestId, from, to: next, cause: error.message });
     this.#model = next;
     this.#sink.moved(next);
+    this.#forgetAnswer();
+    this.start();
+  }
+
+  #forgetAnswer(): void {
     this.#tap = undefined;
-    this.#held = [];
-    this.#heldBytes = 0;
+    this.#held = new HeldReply();
     this.#ttftMs = undefined;
     this.#ignored = undefined;
-    this.start();
   }
 
   // Once, and only while the client has seen nothing of an answer.
   #nextCandidate(error: GatewayError): ModelId | undefined {
-    const mayRetry = RETRYABLE.has(error.code) || error.code === 'context_length_exceeded';
-    if (this.#committed || !mayRetry || this.#attempts >= ATTEMPTS_MAX) return undefined;
+    if (this.#committed || !isRetryable(error) || this.#attempts >= ATTEMPTS_MAX) return undefined;
     return this.#job.decision.fallbacks.find((model) => model !== this.#model && this.#fits(model));
   }
 
@@ -320,20 +342,6 @@ class Run implements RequestRun, ReplySink {
     this.#ticket = undefined;
     this.#lease = undefined;
     this.#exchange = undefined;
-    if (lease === undefined) {
-      ticket?.release();
-      return;
-    }
-    // The lane is free only when the engine really is: after an abort it may still be in a prefill batch.
-    lease
-      .release(how)
-      .catch((error: unknown) => {
-        this.#parts.emit({
-          kind: 'gateway.notice',
-          level: 'error',
-          message: `releasing ${lease.model}: ${messageOf(error)}`,
-        });
-      })
-      .finally(() => ticket?.release());
+    giveBack({ ticket, lease }, how, this.#parts.emit);
   }
 }

@@ -1,7 +1,50 @@
 import type { Slo, Workload } from '../core/decision.ts';
-import { GatewayError, messageOf } from '../core/errors.ts';
-import type { Actual, RequestRecord } from '../core/events.ts';
+import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
+import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
+import type { EngineEnd } from '../dialects/openai/engine-end.ts';
 import type { ServeJob } from './job.ts';
+
+/** Errors that another candidate may not have: the engine's or the load's fault, not the request's. */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'runtime_failed',
+  'start_failed',
+  'load_timeout',
+  'model_unavailable',
+  'runtime_missing',
+  'model_file_missing',
+  'model_file_invalid',
+]);
+
+/** Errors of a generation or a load that was tried; with any other the gateway or the engine refused to try. */
+const TRIED: ReadonlySet<ErrorCode> = new Set(['runtime_failed', 'start_failed', 'load_timeout', 'timeout']);
+
+/** True where another candidate may succeed: not the request's fault, or only too long for this model. */
+export const isRetryable = ({ code }: GatewayError): boolean =>
+  RETRYABLE.has(code) || code === 'context_length_exceeded';
+
+/** How a request ended that no candidate could serve. */
+export const failedOutcome = ({ code, message }: GatewayError): Outcome => ({
+  kind: TRIED.has(code) ? 'failed' : 'refused',
+  code,
+  message,
+});
+
+/** What a generation came to: the engine's own figures beside what the gateway saw. */
+export function actualOf(
+  { promptTokens, cachedTokens, outputTokens, prefillMs, decodeMs }: EngineEnd,
+  seen: Actual & { readonly e2eMs: number },
+): Actual {
+  return {
+    ...seen,
+    // Without a stream nobody saw the first token; what came before decoding is the closest true figure.
+    ttftMs: seen.ttftMs ?? (decodeMs === undefined ? undefined : Math.max(0, seen.e2eMs - decodeMs)),
+    promptTokens,
+    cachedTokens,
+    outputTokens,
+    prefillMs,
+    decodeMs,
+  };
+}
 
 /** True where every target was met; a figure that is not known counts as met. */
 export function meets(slo: Slo, actual: Actual): boolean {

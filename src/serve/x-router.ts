@@ -56,6 +56,8 @@ export function encodeActual(actual: Actual) {
     load_ms: tenth(actual.loadMs),
     ttft_ms: tenth(actual.ttftMs),
     e2e_ms: tenth(actual.e2eMs),
+    preempted: actual.preempted,
+    lost_ms: tenth(actual.lostMs),
     prompt_tokens: actual.promptTokens,
     cached_tokens: actual.cachedTokens,
     output_tokens: actual.outputTokens,

@@ -14,6 +14,7 @@ const events: readonly GatewayEvent[] = [
   { kind: 'policy.loaded', file: '/p.yaml', revision: 'abc' },
   { kind: 'policy.rejected', file: '/p.yaml', message: 'p.yaml:1:1 unknown key' },
   { kind: 'gateway.notice', level: 'warn', message: 'watch out' },
+  { kind: 'request.preempted', requestId: requestId('r'), model: modelId('a'), by: 'interactive', spentMs: 4200 },
 ];
 
 describe('toLine', () => {

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ModelClass } from '../../src/core/classes.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
 import { type ModelId, modelId, requestId } from '../../src/core/ids.ts';
+import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { ReplySink } from '../../src/core/runtime.ts';
 import { decide } from '../../src/route/decide.ts';
 import type { RefusedPrompt, ServeJob, ServeSink } from '../../src/serve/job.ts';
@@ -31,6 +33,7 @@ function play(
   given: {
     readonly contextOf?: Readonly<Record<string, number>>;
     readonly acquire?: (model: ModelId) => Promise<Lease> | undefined;
+    readonly yieldsTo?: readonly ModelClass[];
   } = {},
 ) {
   const clock = fakeClock();
@@ -91,6 +94,7 @@ function play(
     receivedAtMs: clock.nowMs(),
     workload: asked,
     decision,
+    yieldsTo: given.yieldsTo ?? [],
     features: undefined,
     path: '/v1/chat/completions',
     bodyFor: (model) => model,
@@ -107,8 +111,9 @@ function play(
     clock,
     emit,
     lanes,
+    knowledge: NO_KNOWLEDGE,
     supervisor,
-    placeOf: (model: ModelId) => ({ device: 'cpu', slots: 1, contextTokens: given.contextOf?.[model] }),
+    placeOf: (model: ModelId) => ({ device: 'cpu', slots: 1, ubatch: 16, contextTokens: given.contextOf?.[model] }),
     prompts: {
       begin: (model: ModelId) => ({ end: (told: PrefixOutcome) => prompts.push({ model, ...told }) }),
     },
@@ -337,6 +342,86 @@ describe('startRequest', () => {
     await settled();
     expect(played.told).toEqual(['failed cancelled']);
     expect(played.records()).toHaveLength(1);
+  });
+
+  describe('interrupted for a more urgent request', () => {
+    /** Somebody urgent asks for the lane: too late in a second. */
+    const urgent = ({ lanes, clock }: Played) => {
+      const nowMs = clock.nowMs();
+      const asked = { device: 'cpu', model: modelId('urgent'), class: 'route', predictedMs: 1000 } as const;
+      return lanes.admit({ ...asked, deadlineMs: nowMs + 5000, startByMs: nowMs + 1000 }, new AbortController().signal);
+    };
+
+    it('is not, for a class that it does not yield to', async () => {
+      const played = play({ yieldsTo: ['quality'] });
+      const first = await engineOf(played);
+      const waits = urgent(played);
+      expect(first.aborted).toBe(false);
+      played.run.abort();
+      await expect(waits).resolves.toBeDefined();
+    });
+
+    it('stops its engine, lets the other run, and then answers as if nothing had been', async () => {
+      const played = play({ yieldsTo: ['route'] });
+      const first = await engineOf(played);
+      first.sink.head(200, 'application/json');
+      first.sink.chunk(Buffer.from('{"half":'));
+      played.clock.advance(4000);
+      const admitted = urgent(played);
+      await settled();
+      expect(first.aborted).toBe(true);
+      expect(played.released).toEqual([[FIRST, 'aborted']]);
+      expect(played.lane()).toMatchObject({ running: [{ model: 'urgent' }], waiting: [{ model: FIRST }] });
+      expect(played.events).toContainEqual({
+        kind: 'request.preempted',
+        requestId: 'r',
+        model: FIRST,
+        by: 'route',
+        spentMs: 4000,
+      });
+      expect(played.told).toEqual([]);
+      played.clock.advance(1500);
+      (await admitted).release();
+      const second = await engineOf(played, 1);
+      expect(second.model).toBe(FIRST);
+      for (const part of [token, finish, done]) {
+        if (part === token) second.sink.head(200, 'text/event-stream');
+        second.sink.chunk(part);
+      }
+      second.sink.end();
+      expect(played.told).toEqual([`head ${FIRST}`, 'end']);
+      expect(played.text()).not.toContain('half');
+      expect(played.records()[0]).toMatchObject({
+        outcome: { kind: 'ok' },
+        actual: { attempts: 1, preempted: 1, lostMs: 4000, queueMs: 1500, e2eMs: 5500 },
+      });
+    });
+
+    it('is not, once its client has seen a byte', async () => {
+      const played = play({ yieldsTo: ['route'] });
+      const first = await engineOf(played);
+      first.sink.head(200, 'text/event-stream');
+      first.sink.chunk(token);
+      const waits = urgent(played);
+      expect(first.aborted).toBe(false);
+      played.run.abort();
+      await expect(waits).resolves.toBeDefined();
+    });
+
+    it('is left alone after the third time', async () => {
+      const played = play({ yieldsTo: ['route'] });
+      for (let time = 0; time < 3; time += 1) {
+        await engineOf(played, time);
+        const admitted = urgent(played);
+        expect(played.engines[time]?.aborted).toBe(true);
+        (await admitted).release();
+      }
+      const last = await engineOf(played, 3);
+      const waits = urgent(played);
+      expect(last.aborted).toBe(false);
+      played.run.abort();
+      await expect(waits).resolves.toBeDefined();
+    });
   });
 
   it('ends exactly once and leaves nothing behind, whatever happens in whatever order', async () => {
