@@ -19,12 +19,14 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/supervise': 3,
   'src/bench': 3,
   'src/demo': 3,
+  'src/report': 3,
   runtimes: 4,
   'src/serve': 4,
   'src/http': 5,
-  'src/app.ts': 6,
-  'src/commands': 7,
-  'src/cli.ts': 8,
+  'src/machine.ts': 6,
+  'src/app.ts': 7,
+  'src/commands': 8,
+  'src/cli.ts': 9,
 };
 
 const LINES_MAX = 350;
