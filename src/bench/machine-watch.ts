@@ -62,10 +62,7 @@ type Parts = {
 /** Starts watching; looks once before it returns. */
 export function createMachineWatch({ store, clock, sysroot }: Parts): MachineWatch {
   const stale = new Map<ModelId, Known>();
-  const coRuns = new Map<
-    ModelId,
-    { readonly policy: ModelPolicy; readonly revision: number; rows: readonly CoRun[] }
-  >();
+  const coRuns = new Map<ModelId, KnownCoRuns>();
   const fingerprints = new Map<string, Fingerprint | undefined>();
   let seen = readNow(clock, sysroot);
   // Counts the looks that found something new, so that what was worked out before is known to be old.

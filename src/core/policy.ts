@@ -18,7 +18,18 @@ export type Policy = {
   readonly classes: Readonly<Record<ModelClass, ClassPolicy>>;
   readonly routing: RoutingPolicy;
   readonly classify: ClassifyPolicy;
+  readonly bench: { readonly idle: IdleBenchPolicy | undefined };
   readonly clients: readonly ClientPolicy[];
+};
+
+/** When loaded models may be measured again while nobody asks; undefined in the policy = never. */
+export type IdleBenchPolicy = {
+  /** Time without any request before it begins. */
+  readonly afterMs: number;
+  /** Only while the hottest thermal zone is below. */
+  readonly temperatureMaxCelsius: number;
+  /** Figures older than this are measured again. */
+  readonly maxAgeMs: number;
 };
 
 export type GatewayPolicy = {

@@ -52,6 +52,7 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
     },
     routing: routingOf(parsed.routing),
     classify: classifyOf(parsed.classify),
+    bench: { idle: idleBenchOf(parsed.bench.idle) },
     clients: parsed.clients.map((client) => ({
       name: client.name,
       keyEnv: client.key_env,
@@ -99,6 +100,11 @@ const routingOf = (routing: ParsedRouting): Policy['routing'] => ({
   swapMargin: routing.swap_margin,
   conversationBonus: routing.conversation_bonus,
 });
+
+function idleBenchOf(idle: ParsedPolicy['bench']['idle']): Policy['bench']['idle'] {
+  if (idle === 'off') return undefined;
+  return { afterMs: idle.after, temperatureMaxCelsius: idle.temperature_max, maxAgeMs: idle.max_age };
+}
 
 function machineOf(machine: ParsedPolicy['machine'], folder: string): MachinePolicy {
   return {

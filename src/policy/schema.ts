@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MODEL_CLASSES } from '../core/classes.ts';
 import { RUNTIME_KINDS } from '../core/runtime.ts';
+import { benchSchema } from './schema-bench.ts';
 import { classesSchema, classifySchema } from './schema-classes.ts';
 import { gatewaySchema, machineSchema } from './schema-machine.ts';
 import { routingSchema } from './schema-routing.ts';
@@ -92,6 +93,7 @@ export const policySchema = closedMap({
   classes: classesSchema.describe('What clients may expect.'),
   routing: routingSchema.describe('How models that meet the targets are compared.'),
   classify: classifySchema.describe('How a request without a hint gets its class.'),
+  bench: benchSchema.describe('What is measured while nobody asks.'),
   clients: z.array(clientSchema).default([]).describe('Who may ask. None: everybody on this machine.'),
 });
 

@@ -87,6 +87,7 @@ export function smallPolicy(given: {
       budgetMs: 300,
       allowBatch: false,
     },
+    bench: { idle: undefined },
     clients: [],
   };
 }
