@@ -1,14 +1,8 @@
-import { totalmem } from 'node:os';
-import { join } from 'node:path';
-import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
-import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
 import type { Clock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
-import type { ModelId } from './core/ids.ts';
 import { type Knowledge, NO_KNOWLEDGE } from './core/knowledge.ts';
 import { packageVersion } from './core/package-root.ts';
-import type { ModelPolicy, Policy } from './core/policy.ts';
-import type { Profile } from './core/profile.ts';
+import type { Policy } from './core/policy.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
 import { createChatHandler } from './http/chat.ts';
@@ -16,6 +10,7 @@ import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
 import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
+import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { createClassifier } from './serve/classifier.ts';
 import { createClientLimits } from './serve/client-limits.ts';
@@ -23,14 +18,9 @@ import type { ServeParts } from './serve/job.ts';
 import { observeRun } from './serve/observe-run.ts';
 import { createPromptKnowledge, type PromptKnowledge } from './serve/prompt-knowledge.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
-import { openStore, type Store } from './store/open-store.ts';
-import { createProfiles, type Profiles } from './store/profiles.ts';
+import type { Profiles } from './store/profiles.ts';
 import { type BeforeStartRun, runBeforeStart } from './supervise/before-start.ts';
-import { knownFigures } from './supervise/known-figures.ts';
 import { createLanes, type Lanes } from './supervise/lane.ts';
-import { acquireDataLock, type DataLock } from './supervise/lock.ts';
-import { createSupervisor } from './supervise/supervisor.ts';
-import type { Supervisor } from './supervise/supervisor-types.ts';
 import { openPolicySource, type PolicyEvent, type PolicySource } from './transport/policy-source.ts';
 
 /** How a gateway is started. */
@@ -58,55 +48,6 @@ export interface Gateway {
   readonly reload: () => Promise<void>;
   /** Refuses new requests, lets running ones finish within `gateway.drain`, stops every child. */
   readonly stop: () => Promise<void>;
-}
-
-/** What the parts of one data directory are made of; `openMachine` makes them, `close` undoes all of it. */
-export type Machine = {
-  readonly store: Store;
-  readonly profiles: Profiles;
-  readonly supervisor: Supervisor;
-  readonly close: (drainMs: number) => Promise<void>;
-};
-
-/**
- * Takes the data directory and opens everything below HTTP: lock, SQLite, profiles and a supervisor without children.
- * Rejects with `data_directory_locked` where another Sluice has it.
- */
-export async function openMachine(
-  options: Pick<GatewayOptions, 'dataDir' | 'clock' | 'events' | 'environment'>,
-  modelOf: (model: ModelId) => ModelPolicy | undefined,
-): Promise<Machine> {
-  const { dataDir, clock, events } = options;
-  const lock: DataLock = await acquireDataLock(dataDir);
-  try {
-    const store = openStore(join(dataDir, 'sluice.db'), { clock, emit: events.emit });
-    const profiles = createProfiles(store, clock);
-    const profileOf = (id: ModelId): Profile => {
-      const model = modelOf(id);
-      return model === undefined ? {} : profiles.profileOf(model);
-    };
-    const supervisor = createSupervisor({
-      clock,
-      emit: events.emit,
-      adapters: new Map([
-        ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment, emit: events.emit })],
-        ['rkllm', createRkllmAdapter({ clock, environment: options.environment, dataDir, profileOf })],
-      ]),
-      dataDir,
-      memoryBytes: () => ({ totalBytes: totalmem() }),
-      measured: (id) => knownFigures(profileOf(id)),
-    });
-    const close = async (drainMs: number) => {
-      await supervisor.stop(drainMs);
-      profiles.close();
-      store.close();
-      lock.release();
-    };
-    return { store, profiles, supervisor, close };
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
 }
 
 /** Starts a gateway. Rejects, leaving nothing behind, when the policy, the data directory or the port cannot be had. */
@@ -317,6 +258,7 @@ class RunningGateway implements Gateway {
       clock,
       emit: events.emit,
       lanes: this.#lanes,
+      knowledge: knowledgeOf(profiles),
       supervisor,
       prompts: this.#prompts,
       placeOf: (id) => {
@@ -324,7 +266,8 @@ class RunningGateway implements Gateway {
         const runtime = policy.models.get(id)?.runtime;
         const device = runtime === undefined ? '' : (policy.runtimes.get(runtime)?.device ?? '');
         const view = supervisor.views().get(id);
-        return { device, slots: view?.parallel ?? 1, contextTokens: view?.facts?.contextTokens };
+        const { ubatch } = policy.models.get(id)?.settings ?? {};
+        return { device, slots: view?.parallel ?? 1, ubatch, contextTokens: view?.facts?.contextTokens };
       },
       tooLong: (id, told) => {
         const model = this.#source.current().models.get(id);

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openMachine } from '../src/app.ts';
+import { openMachine } from '../src/machine.ts';
 import { createEventBus } from '../src/observe/event-bus.ts';
 import { fakeClock } from './helpers/fake-clock.ts';
 import { temporaryFolder } from './helpers/temporary-folder.ts';

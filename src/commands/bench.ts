@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { openMachine } from '../app.ts';
 import { type BenchOutcome, benchModels } from '../bench/bench-models.ts';
 import { type BenchOptions, REPETITIONS_DEFAULT, REPETITIONS_QUICK } from '../bench/bench-options.ts';
 import { compareRuns, findRun } from '../bench/compare-runs.ts';
@@ -13,6 +12,7 @@ import { GatewayError, messageOf } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
 import { packageVersion } from '../core/package-root.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
+import { openMachine } from '../machine.ts';
 import { createEventBus } from '../observe/event-bus.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { parseDurationMs } from '../policy/units.ts';

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type Gateway, openMachine, startGateway } from '../app.ts';
+import { type Gateway, startGateway } from '../app.ts';
 import { benchModels } from '../bench/bench-models.ts';
 import { REPETITIONS_QUICK } from '../bench/bench-options.ts';
 import { systemClock } from '../core/clock.ts';
@@ -11,6 +11,7 @@ import { packageVersion } from '../core/package-root.ts';
 import type { Policy } from '../core/policy.ts';
 import { type DemoPolicyOptions, demoPolicy, NPU_TIER_ID } from '../demo/demo-policy.ts';
 import { writeAllTiers } from '../demo/tiers.ts';
+import { openMachine } from '../machine.ts';
 import { createEventBus, type EventBus } from '../observe/event-bus.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { cacheFolder } from '../transport/cache-folder.ts';

@@ -1,0 +1,72 @@
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
+import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
+import type { Clock } from './core/clock.ts';
+import type { ModelId } from './core/ids.ts';
+import type { ModelPolicy } from './core/policy.ts';
+import type { Profile } from './core/profile.ts';
+import type { EventBus } from './observe/event-bus.ts';
+import { openStore, type Store } from './store/open-store.ts';
+import { createProfiles, type Profiles } from './store/profiles.ts';
+import { knownFigures } from './supervise/known-figures.ts';
+import { acquireDataLock, type DataLock } from './supervise/lock.ts';
+import { createSupervisor } from './supervise/supervisor.ts';
+import type { Supervisor } from './supervise/supervisor-types.ts';
+
+/** What a machine is opened with. */
+export type MachineOptions = {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly events: EventBus;
+  readonly environment: NodeJS.ProcessEnv;
+};
+
+/** What the parts of one data directory are made of; `openMachine` makes them, `close` undoes all of it. */
+export type Machine = {
+  readonly store: Store;
+  readonly profiles: Profiles;
+  readonly supervisor: Supervisor;
+  readonly close: (drainMs: number) => Promise<void>;
+};
+
+/**
+ * Takes the data directory and opens everything below HTTP: lock, SQLite, profiles and a supervisor without children.
+ * Rejects with `data_directory_locked` where another Sluice has it.
+ */
+export async function openMachine(
+  options: MachineOptions,
+  modelOf: (model: ModelId) => ModelPolicy | undefined,
+): Promise<Machine> {
+  const { dataDir, clock, events } = options;
+  const lock: DataLock = await acquireDataLock(dataDir);
+  try {
+    const store = openStore(join(dataDir, 'sluice.db'), { clock, emit: events.emit });
+    const profiles = createProfiles(store, clock);
+    const profileOf = (id: ModelId): Profile => {
+      const model = modelOf(id);
+      return model === undefined ? {} : profiles.profileOf(model);
+    };
+    const supervisor = createSupervisor({
+      clock,
+      emit: events.emit,
+      adapters: new Map([
+        ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment, emit: events.emit })],
+        ['rkllm', createRkllmAdapter({ clock, environment: options.environment, dataDir, profileOf })],
+      ]),
+      dataDir,
+      memoryBytes: () => ({ totalBytes: totalmem() }),
+      measured: (id) => knownFigures(profileOf(id)),
+    });
+    const close = async (drainMs: number) => {
+      await supervisor.stop(drainMs);
+      profiles.close();
+      store.close();
+      lock.release();
+    };
+    return { store, profiles, supervisor, close };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
