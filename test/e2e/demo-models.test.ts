@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
 import { type TierId, tierPath, tiers } from '../../src/demo/tiers.ts';
+import { until } from '../helpers/until.ts';
 
 // What the demo models promise, asked of a real llama-server with the flags we run it with. Every other end-to-end test
 // relies on this: the sentence tells which tier answered.
@@ -42,11 +42,12 @@ async function startServer(id: TierId): Promise<Server> {
     { stdio: 'ignore' },
   );
   const url = `http://127.0.0.1:${port}`;
-  for (let attempt = 0; attempt < 600 && child.exitCode === null; attempt += 1) {
+  const state = await until(`llama-server with ${model} is ready or gone`, async () => {
     const health = await fetch(`${url}/health`).catch(() => undefined);
-    if (health?.ok) return { url, child };
-    await systemClock.sleep(50);
-  }
+    if (health?.ok) return 'ready';
+    return child.exitCode !== null && 'gone';
+  }).catch(() => 'late');
+  if (state === 'ready') return { url, child };
   child.kill('SIGKILL');
   throw new Error(`llama-server did not get ready with ${model} (exit code ${child.exitCode})`);
 }

@@ -7,8 +7,8 @@ import {
   sentenceOf,
   startTestGateway,
   type TestGateway,
-  until,
 } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 // A client that leaves must free its lane and the engine's slot wherever its request is: queued, loading, reading the
 // prompt, writing the answer. After each: nothing runs, nothing waits, no timer is left, and the next request is served.

@@ -15,8 +15,8 @@ import {
   startTestGateway,
   type TestGateway,
   testVariable,
-  until,
 } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 // Children that die, hang, or could never start, seen from the client's side.
 

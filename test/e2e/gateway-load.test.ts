@@ -8,8 +8,8 @@ import {
   sentenceOf,
   startTestGateway,
   type TestGateway,
-  until,
 } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 // Many requests at once: none is lost, none is counted twice, the lane holds, the bound holds, and a policy that changes
 // under load fails nobody.

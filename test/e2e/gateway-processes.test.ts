@@ -17,8 +17,8 @@ import {
   sentenceOf,
   serversWith,
   testVariable,
-  until,
 } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 // The gateway as a process of its own, started as its users start it: what it does when it is killed, stopped, or
 // started twice on one data directory.

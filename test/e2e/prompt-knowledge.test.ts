@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { demoPolicy, type Parsed, startTestGateway, type TestGateway, until } from '../helpers/gateway.ts';
+import { demoPolicy, type Parsed, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 // Real llama-servers tell what they had in their caches (`cache_n`) and how many tokens a prompt has; the gateway must
 // have known the first before it sent the request, and the second where it matters.

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildSimulator } from '../../runtimes/rkllm/simulator/build-simulator.ts';
-import { demoPolicy, isAlive, type PolicyFile, startTestGateway, type TestGateway, until } from '../helpers/gateway.ts';
+import { demoPolicy, isAlive, type PolicyFile, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
 import { expectSchema } from '../helpers/openai-schema.ts';
+import { until } from '../helpers/until.ts';
 import { writeStandIn } from '../runtimes/rkllm/npu-bed.ts';
 
 // What every runtime kind must do, seen through a whole gateway by OpenAI's own client. A new kind adds a row.

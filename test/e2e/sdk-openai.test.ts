@@ -8,7 +8,8 @@ import OpenAI, {
 } from 'openai';
 import type { ChatCompletionMessageParam, ChatCompletionTool } from 'openai/resources/chat/completions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { demoModel, demoPolicy, sentenceOf, startTestGateway, type TestGateway, until } from '../helpers/gateway.ts';
+import { demoModel, demoPolicy, sentenceOf, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
 
 // OpenAI's own client, unchanged: what it can do with OpenAI it can do here.
 

@@ -12,6 +12,7 @@ import { createSupervisor } from '../../src/supervise/supervisor.ts';
 import type { Lease } from '../../src/supervise/supervisor-types.ts';
 import { llamaModel, llamaPolicy } from '../helpers/llama-policy.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
 import { acquire, eventLog, processRuns, viewOf } from '../supervise/engine-bed.ts';
 
 const binary = process.env['SLUICE_TEST_LLAMA_SERVER'] ?? '';
@@ -74,7 +75,7 @@ function askForever(lease: Lease) {
 }
 
 async function untilGone(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) while (identifyProcess(pid) !== undefined) await systemClock.sleep(10);
+  for (const pid of pids) await until(`process ${pid} is gone`, () => identifyProcess(pid) === undefined);
 }
 
 /** The supervisor in a process of its own; resolves with the pids of its children once they are ready. */

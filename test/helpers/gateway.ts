@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
 import { type TierId, tierPath, tiers } from '../../src/demo/tiers.ts';
 import { createEventBus } from '../../src/observe/event-bus.ts';
+import { until } from './until.ts';
 
 /** Parsed JSON: tests look into it and expect what they find. */
 export type Parsed = ReturnType<typeof JSON.parse>;
@@ -119,20 +120,7 @@ export function contentOf(text: string): string {
     .join('');
 }
 
-/** Asks again and again until the answer is something else than undefined or false. For what sends no event. */
-export async function until<Value>(
-  what: string,
-  ask: () => Promise<Value | undefined | false> | Value | undefined | false,
-  limitMs = 30_000,
-): Promise<Value> {
-  const endMs = systemClock.monotonicMs() + limitMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined && answer !== false) return answer;
-    if (systemClock.monotonicMs() > endMs) throw new Error(`${what}: did not come about within ${limitMs} ms`);
-    await systemClock.sleep(10);
-  }
-}
+export { until } from './until.ts';
 
 /** The system's clock, counting the timers that have neither run nor been cancelled. */
 export function countingClock(): Clock & { pending(): number } {

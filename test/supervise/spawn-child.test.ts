@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
+import { identifyProcess } from '../../src/supervise/process-identity.ts';
 import { type SpawnRequest, spawnChild } from '../../src/supervise/spawn-child.ts';
+import { until } from '../helpers/until.ts';
 import { processRuns } from './engine-bed.ts';
 
 const environment = { PATH: process.env['PATH'] ?? '' };
@@ -111,11 +113,5 @@ describe('spawnChild', () => {
 });
 
 /** Waits for the kernel to finish a killed process; init reaps it when it likes. */
-async function isGone(pid: number): Promise<boolean> {
-  const { identifyProcess } = await import('../../src/supervise/process-identity.ts');
-  for (let look = 0; look < 200; look += 1) {
-    if (identifyProcess(pid) === undefined) return true;
-    await systemClock.sleep(5);
-  }
-  return false;
-}
+const isGone = (pid: number): Promise<boolean> =>
+  until(`process ${pid} is gone`, () => identifyProcess(pid) === undefined);

@@ -8,8 +8,8 @@ import { buildSimulator } from '../../../runtimes/rkllm/simulator/build-simulato
 import { workerCommand } from '../../../runtimes/rkllm/worker-command.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { spawnChild } from '../../../src/supervise/spawn-child.ts';
-import { until } from '../../helpers/gateway.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+import { until } from '../../helpers/until.ts';
 import { processRuns } from '../../supervise/engine-bed.ts';
 import { SHORT_LIMITS, startNpu, talk, VERSIONS, writeStandIn } from './npu-bed.ts';
 

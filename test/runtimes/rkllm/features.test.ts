@@ -2,8 +2,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DEADLINES } from '../../../runtimes/rkllm/deadlines.ts';
-import { until } from '../../helpers/gateway.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
+import { until } from '../../helpers/until.ts';
 import { hurriedClock } from '../../supervise/engine-bed.ts';
 import { contentOf, startNpu, talk, VERSIONS } from './npu-bed.ts';
 
