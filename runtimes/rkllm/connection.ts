@@ -1,15 +1,16 @@
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
 import type { ModelPolicy } from '../../src/core/policy.ts';
-import type { ChildChannel, Exchange, ReplySink, RuntimeConnection } from '../../src/core/runtime.ts';
+import type { ChildChannel, Exchange, ReplySink, RunningManifest, RuntimeConnection } from '../../src/core/runtime.ts';
 import type { DeadlineRules, MeasuredRates } from './deadlines.ts';
 import { refuseExchange, startWorkerExchange } from './exchange.ts';
 import { startJsonExchange } from './json-exchange.ts';
 import type { NpuMutex, ReleaseMutex } from './npu-mutex.ts';
-import type { LoadMessage, LoadReply, ToWorker } from './protocol.ts';
+import type { CountMessage, LoadMessage, LoadReply, ToWorker } from './protocol.ts';
 import { readWorkerRequest } from './read-request.ts';
 import { createWear } from './wear.ts';
 import { linkWorker, type WorkerLink } from './worker-link.ts';
+import { manifestOf } from './worker-manifest.ts';
 
 /** What a connection needs. */
 export type ConnectionDeps = {
@@ -58,6 +59,11 @@ export function connectWorker(
     }
   };
   let release: ReleaseMutex | undefined;
+  const manifest = listenToLoad(link, load, model);
+  const countTokens = async (body: Buffer | string, signal: AbortSignal) => {
+    const request = readWorkerRequest('/v1/chat/completions', body, model, load.profile);
+    return request.kind === 'chat' ? countPrompt(link, request.message, signal) : undefined;
+  };
   return {
     turn: async (signal) => {
       release = await link.takeNpu(signal);
@@ -65,6 +71,8 @@ export function connectWorker(
     },
     ready: async (signal) => loadModel(link, load, release ?? (await link.takeNpu(signal)), signal),
     details: () => link.details(),
+    manifest,
+    countTokens,
     worn: wear.judge,
     canary: async (signal) => {
       if (hung) throw new GatewayError('runtime_failed', `the worker of ${model.id} hangs`);
@@ -74,6 +82,43 @@ export function connectWorker(
     exchange,
     close: () => link.close(),
   };
+}
+
+/** What the newest load has told; the same object until more is known. */
+function listenToLoad(link: WorkerLink, load: LoadMessage, model: ModelPolicy): () => RunningManifest | undefined {
+  let loaded: Extract<LoadReply, { kind: 'loaded' }> | undefined;
+  let known: RunningManifest | undefined;
+  link.onLoad((reply) => {
+    if (reply.kind === 'loaded') loaded = reply;
+  });
+  return () => {
+    if (loaded === undefined) return undefined;
+    const mayThink = model.settings.reasoningBudget !== 0;
+    // The library's lines come by another pipe and may be read a moment after the worker's word.
+    const now = manifestOf(load, { loaded, details: link.details(), mayThink });
+    if (known?.contextTokens !== now.contextTokens) known = now;
+    return known;
+  };
+}
+
+type Conversation = Pick<CountMessage, 'messages' | 'tools' | 'thinking'>;
+
+function countPrompt(link: WorkerLink, conversation: Conversation, signal: AbortSignal): Promise<number | undefined> {
+  const { messages, tools, thinking } = conversation;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const id = link.open({
+      reply: (message) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(message.kind === 'counted' ? message.tokens : undefined);
+      },
+      bytes: () => undefined,
+      gone: reject,
+    });
+    link.send({ kind: 'count', id, messages, tools, thinking });
+  });
 }
 
 /** Has the worker load the model, alone on the NPU, which is given back; once more with the file's own context where ours was too long. */

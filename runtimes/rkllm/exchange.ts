@@ -82,6 +82,9 @@ class WorkerExchange implements Exchange, ReplyListener {
         this.#settle();
         if (!this.#closed) this.#finish();
         return;
+      case 'counted':
+        // Only what asked for a count gets one.
+        return;
       case 'vectors':
       case 'scores':
         this.#settle();

@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
 import { parametersFromName } from '../../src/core/names.ts';
-import type { ModelPolicy } from '../../src/core/policy.ts';
-import type { ModelFacts } from '../../src/core/profile.ts';
+import type { Capabilities, ModelPolicy } from '../../src/core/policy.ts';
+import type { ModelFacts, PrefixCacheFacts } from '../../src/core/profile.ts';
 import type { Inspection } from '../../src/core/runtime.ts';
 import type { Availability } from '../../src/core/snapshot.ts';
 import { loadChatTemplate } from './chat/render.ts';
+import { readBesideModel } from './files/beside-model.ts';
 import { checkCompatibility } from './files/compatibility.ts';
 import { type RkllmModelFile, readModelFile } from './files/model-file.ts';
 import type { ProbedLibrary } from './probe.ts';
@@ -22,9 +24,16 @@ export async function inspectModel(model: ModelPolicy, library: ProbedLibrary): 
     const availability = unusableLibrary(library) ?? unavailable(messageOf(error), fileRemedy(model, missing));
     return { availability, facts: undefined, runtimeVersion };
   }
-  const facts = factsOf(model, file);
+  const facts = { ...factsOf(model, file), tokenizer: await tokenizerOf(model.file) };
   const availability = unusableLibrary(library) ?? (await checkModel(model, file, library));
   return { availability, facts, runtimeVersion };
+}
+
+/** By content, so that models of one family share it; undefined where no tokenizer lies beside the model. */
+async function tokenizerOf(modelFile: string): Promise<string | undefined> {
+  const file = await readBesideModel(modelFile, 'tokenizer.json').catch(() => undefined);
+  if (file === undefined) return undefined;
+  return `tokenizer.json-${createHash('sha256').update(file.text).digest('hex').slice(0, 12)}`;
 }
 
 const fileRemedy = (model: ModelPolicy, missing: boolean): string =>
@@ -93,17 +102,41 @@ export function factsOf(model: ModelPolicy, file: RkllmModelFile): ModelFacts {
     // Baked into the file: more cannot be had, less can.
     contextTokens: Math.min(settings.context ?? file.contextTokens, file.contextTokens),
     estimatedMemoryBytes: Math.round(file.sizeBytes * PEAK_OVER_WEIGHTS + WORKER_BYTES),
-    capabilities: {
-      streaming: true,
-      tools: true,
-      vision: false,
-      audio: false,
-      // Nothing in the runtime holds an answer to a grammar.
-      jsonSchema: false,
-      logprobs: false,
-      embeddings: false,
-      thinking: settings.reasoningBudget !== 0,
-      ...model.capabilities,
-    },
+    ...capabilitiesOf(model),
+    // Only where we render the prompt ourselves is it known what the cache holds.
+    prefixCache: settings.template === 'runtime' ? undefined : KEPT_HISTORY,
   };
 }
+
+/** `keep_history`: the next turn of the conversation that ran last goes on where it ended; anything else starts anew. */
+const KEPT_HISTORY: PrefixCacheFacts = { slots: 1, ramBytes: 0, bytesPerToken: 0, reuse: 'append', checkpointStep: 0 };
+
+function capabilitiesOf(model: ModelPolicy): Required<Pick<ModelFacts, 'capabilities' | 'capabilitySources'>> {
+  const guessed: Capabilities = {
+    streaming: true,
+    tools: true,
+    vision: false,
+    audio: false,
+    // Nothing in the runtime holds an answer to a grammar.
+    jsonSchema: false,
+    logprobs: false,
+    embeddings: false,
+    thinking: model.settings.reasoningBudget !== 0,
+  };
+  const sources: { -readonly [Name in keyof Capabilities]?: string } = {};
+  for (const name of Object.keys(guessed) as (keyof Capabilities)[]) {
+    sources[name] = model.capabilities[name] === undefined ? SOURCES[name] : 'declared in the policy';
+  }
+  return { capabilities: { ...guessed, ...model.capabilities }, capabilitySources: sources };
+}
+
+const SOURCES: Readonly<Record<keyof Capabilities, string>> = {
+  streaming: 'the worker',
+  tools: 'the worker writes them into the prompt and reads them from the answer',
+  vision: 'the worker takes text only',
+  audio: 'the worker takes text only',
+  jsonSchema: 'RKLLM has no grammars',
+  logprobs: 'RKLLM gives none',
+  embeddings: 'not declared in the policy',
+  thinking: 'reasoning_budget; the template tells once it is loaded',
+};

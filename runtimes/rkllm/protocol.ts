@@ -22,6 +22,7 @@ export type ToWorker =
   | GenerateMessage
   | { readonly kind: 'embed'; readonly id: number; readonly inputs: readonly string[] }
   | RerankMessage
+  | CountMessage
   | { readonly kind: 'abort'; readonly id: number }
   /** The NPU is this gateway's; before a load, so that its time limit does not count the wait for another program. */
   | { readonly kind: 'takeNpu'; readonly npuLock: string }
@@ -51,6 +52,8 @@ export type FromWorker =
       /** Resident memory of the worker after the run: on 1.2 such runs leak. */
       readonly rssBytes: number;
     }
+  /** Undefined where the model's tokenizer is not there, or the conversation cannot be rendered. */
+  | { readonly kind: 'counted'; readonly id: number; readonly tokens: number | undefined }
   | FailedMessage;
 
 /** What the worker says before it takes requests. */
@@ -91,6 +94,9 @@ export type GenerateMessage = {
   readonly lora: string | undefined;
   readonly reply: ReplyForm;
 };
+
+/** Asks how many tokens a conversation's prompt has; also while another one is answered. */
+export type CountMessage = Pick<GenerateMessage, 'id' | 'messages' | 'tools' | 'thinking'> & { readonly kind: 'count' };
 
 /** How a reply is to be written. */
 export type ReplyForm = ReplyIdentity & {

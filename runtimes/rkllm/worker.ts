@@ -9,13 +9,14 @@
 import { Socket } from 'node:net';
 import { systemClock as clock } from '../../src/core/clock.ts';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
+import { renderPrompt } from './chat/render.ts';
 import { type Engine, loadEngine } from './engine.ts';
 import { encodeFrame, MESSAGE_FRAME, REPLY_FD } from './frames.ts';
 import { generate } from './generate.ts';
 import { toUnitVector } from './last-row.ts';
 import { type LockWaiter, type NpuLock, openNpuLockOrNone } from './npu-lock.ts';
 import { openPromptCache, type PromptCacheFiles } from './prompt-cache-files.ts';
-import type { FromWorker, GenerateMessage, LoadMessage, RerankMessage, ToWorker } from './protocol.ts';
+import type { CountMessage, FromWorker, GenerateMessage, LoadMessage, RerankMessage, ToWorker } from './protocol.ts';
 import { scoreDocuments } from './rerank.ts';
 
 /** Together below the supervisor's own patience (5 s): ending by ourselves frees the NPU's memory in order. */
@@ -71,6 +72,9 @@ function receive(message: ToWorker): void {
     case 'embed':
     case 'rerank':
       answer(message).catch(complain);
+      return;
+    case 'count':
+      send({ kind: 'counted', id: message.id, tokens: count(message) });
       return;
     case 'abort':
       if (current?.id !== message.id) return;
@@ -144,6 +148,16 @@ function runToEnd(message: RunMessage, on: Engine, isAborted: () => boolean): Pr
       return embed(message, on, isAborted);
     case 'rerank':
       return scoreDocuments(message, on, isAborted);
+  }
+}
+
+function count({ messages, tools, thinking }: CountMessage): number | undefined {
+  if (engine?.template === undefined || engine.tokenizer === undefined) return undefined;
+  try {
+    return engine.tokenizer.count(renderPrompt(engine.template, { messages, tools, thinking }).prompt);
+  } catch {
+    // What cannot be rendered is refused with its reason when it is to be answered.
+    return undefined;
   }
 }
 
