@@ -8,7 +8,7 @@ import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authentic
 import { createChatHandler } from './http/chat.ts';
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
 import { createOpenAnswers } from './http/open-answers.ts';
-import type { HttpParts } from './http/parts.ts';
+import type { HttpParts, Simulation } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
@@ -35,6 +35,8 @@ export type GatewayOptions = {
   readonly clock: Clock;
   readonly events: EventBus;
   readonly environment: NodeJS.ProcessEnv;
+  /** A simulated board is served; `clock` runs at its speed. */
+  readonly simulation?: Simulation;
 };
 
 /** A gateway that listens. */
@@ -248,6 +250,7 @@ class RunningGateway implements Gateway {
       isStarting: () => this.#isStarting,
       started: () => this.#started,
       startedAtMs: clock.nowMs(),
+      simulation: this.#options.simulation,
     };
   }
 

@@ -2,10 +2,12 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
 import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
+import { createSimulatedAdapter } from '../runtimes/simulated/adapter.ts';
 import type { Clock } from './core/clock.ts';
 import type { ModelId } from './core/ids.ts';
 import type { ModelPolicy } from './core/policy.ts';
 import type { Profile } from './core/profile.ts';
+import type { Simulation } from './http/parts.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
@@ -20,6 +22,8 @@ export type MachineOptions = {
   readonly clock: Clock;
   readonly events: EventBus;
   readonly environment: NodeJS.ProcessEnv;
+  /** A simulated board is served; `clock` runs at its speed. */
+  readonly simulation?: Simulation;
 };
 
 /** What the parts of one data directory are made of; `openMachine` makes them, `close` undoes all of it. */
@@ -53,6 +57,7 @@ export async function openMachine(
       adapters: new Map([
         ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment, emit: events.emit })],
         ['rkllm', createRkllmAdapter({ clock, environment: options.environment, dataDir, profileOf })],
+        ['simulated', createSimulatedAdapter({ clock, speed: options.simulation?.speed ?? 1 })],
       ]),
       dataDir,
       memoryBytes: () => ({ totalBytes: totalmem() }),

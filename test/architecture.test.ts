@@ -19,6 +19,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/supervise': 3,
   'src/bench': 3,
   'src/demo': 3,
+  'src/boards': 3,
   'src/report': 3,
   runtimes: 4,
   'src/serve': 4,

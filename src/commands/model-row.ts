@@ -16,8 +16,15 @@ export function modelRow(model: EncodedModel): readonly string[] {
     model.device ?? '',
     model.quality.toFixed(2),
     usable ? state.kind : 'unavailable',
-    model.memory_bytes === null ? '' : formatBytes(model.rss_bytes ?? model.memory_bytes),
+    model.memory_bytes === null ? '' : formatBytes(memoryOf(model, model.memory_bytes)),
     model.pid === null ? '' : String(model.pid),
-    availability.kind === 'unavailable' ? `${availability.reason}; ${availability.remedy}` : trouble,
+    availability.kind === 'unavailable' ? `${availability.reason}; ${availability.remedy}` : noteOf(model, trouble),
   ];
 }
+
+// The process of a simulated model is small; what counts is what the model would take on its board.
+const memoryOf = ({ simulated, rss_bytes }: EncodedModel, memoryBytes: number): number =>
+  simulated ? memoryBytes : (rss_bytes ?? memoryBytes);
+
+const noteOf = ({ simulated }: EncodedModel, trouble: string): string =>
+  simulated ? ['SIMULATED', trouble].filter((part) => part !== '').join(': ') : trouble;

@@ -25,9 +25,13 @@ function describe(status: Status): string {
     `policy ${policy.file} (${policy.revision})`,
     `memory ${formatBytes(held)} of ${formatBytes(memory.budget_bytes)} held by models; gateway ${formatBytes(memory.gateway_rss_bytes)}`,
   ];
+  if (status.simulated !== null) lines.unshift(simulationLine(status.simulated));
   if (policy.error !== null) lines.push(`the policy file as it is now is not in force:\n${policy.error}`);
   for (const lane of status.lanes) {
     lines.push(`lane ${lane.device}: ${lane.running.length} of ${lane.lanes} running, ${lane.waiting.length} waiting`);
   }
   return [...lines, '', ...formatTable(MODEL_HEADER, status.models.map(modelRow))].join('\n');
 }
+
+const simulationLine = ({ board, speed, policy_file }: NonNullable<Status['simulated']>): string =>
+  `SIMULATED ${board} at ${speed} times its speed, no model runs; all times are the board's (policy ${policy_file})`;

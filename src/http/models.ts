@@ -6,6 +6,7 @@ import type { ModelPolicy } from '../core/policy.ts';
 import type { Bindings } from './app.ts';
 import type { HttpParts } from './parts.ts';
 import { snakeCase } from './snake-case.ts';
+import { isSimulated } from './status.ts';
 
 /** `GET /v1/models` and `GET /v1/models/{id}` in OpenAI's shape, with what we know beside it. */
 export function addModelRoutes(app: Hono<Bindings>, parts: HttpParts): void {
@@ -45,6 +46,7 @@ function encodeModel(model: ModelPolicy, parts: HttpParts) {
     available: view?.availability.kind === 'available',
     reason: view?.availability.kind === 'unavailable' ? view.availability.reason : undefined,
     state: view?.residency.kind,
+    simulated: isSimulated(model, parts.policy()) ? true : undefined,
     context_length: view?.facts?.contextTokens ?? model.settings.context,
     capabilities: snakeCase(view?.facts?.capabilities),
   };

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { EmitEvent, GatewayEvent, RequestRecord } from '../core/events.ts';
-import type { ModelId } from '../core/ids.ts';
+import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
@@ -30,12 +30,23 @@ export type HttpParts = {
   readonly classifier: Classifier;
   readonly answers: OpenAnswers;
   readonly profileOf: (model: ModelId) => Profile;
-  /** Newest first. */
-  readonly recentRequests: (limit: number) => readonly RequestRecord[];
+  /** Newest first; with an id, that request alone. */
+  readonly recentRequests: (limit: number, requestId?: RequestId) => readonly RequestRecord[];
   readonly isDraining: () => boolean;
   /** True until the models have been looked at for the first time; `started` resolves then. */
   readonly isStarting: () => boolean;
   readonly started: () => Promise<void>;
   readonly subscribe: (listener: (event: GatewayEvent) => void) => () => void;
   readonly startedAtMs: number;
+  /** There where a simulated board is served. */
+  readonly simulation: Simulation | undefined;
+};
+
+/** A board that is simulated, for whoever asks what this is. */
+export type Simulation = {
+  readonly board: string;
+  /** How many times as fast as on the board everything goes. */
+  readonly speed: number;
+  /** The policy that is served as if on the board. */
+  readonly policyFile: string;
 };

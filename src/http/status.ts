@@ -1,3 +1,4 @@
+import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneEntry } from '../core/snapshot.ts';
 import type { HttpParts } from './parts.ts';
 import { snakeCase } from './snake-case.ts';
@@ -10,6 +11,8 @@ export function encodeStatus(parts: HttpParts) {
     version: parts.version,
     started_at: new Date(parts.startedAtMs).toISOString(),
     uptime_s: Math.round((parts.clock.nowMs() - parts.startedAtMs) / 1000),
+    // Null on real hardware.
+    simulated: encodeSimulation(parts.simulation),
     state: parts.isDraining() ? 'draining' : parts.isStarting() ? 'starting' : 'serving',
     policy: { file: policy.file, revision: policy.revision, error: parts.policyError() ?? null },
     classifier: snakeCase(parts.classifier.status()),
@@ -44,6 +47,7 @@ export function encodeModels(parts: HttpParts) {
       aliases: model.aliases,
       runtime: model.runtime,
       device: policy.runtimes.get(model.runtime)?.device,
+      simulated: isSimulated(model, policy),
       file: model.file,
       classes: model.classes ?? null,
       quality: model.quality,
@@ -70,3 +74,12 @@ export function encodeProfiles(parts: HttpParts) {
   const models = [...parts.policy().models.keys()];
   return Object.fromEntries(models.map((model) => [model, snakeCase(parts.profileOf(model))]));
 }
+
+const encodeSimulation = (simulation: HttpParts['simulation']) =>
+  simulation === undefined
+    ? null
+    : { board: simulation.board, speed: simulation.speed, policy_file: simulation.policyFile };
+
+/** True for a model of which only the time is kept. */
+export const isSimulated = (model: ModelPolicy, policy: Policy): boolean =>
+  policy.runtimes.get(model.runtime)?.kind === 'simulated';
