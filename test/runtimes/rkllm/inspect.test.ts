@@ -1,12 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRkllmAdapter } from '../../../runtimes/rkllm/adapter.ts';
 import { explainExit } from '../../../runtimes/rkllm/explain-exit.ts';
 import { buildSimulator } from '../../../runtimes/rkllm/simulator/build-simulator.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { runtimeId } from '../../../src/core/ids.ts';
+import { packageRoot } from '../../../src/core/package-root.ts';
 import type { ModelPolicy, RuntimePolicy } from '../../../src/core/policy.ts';
+import { loadPolicy } from '../../../src/policy/load.ts';
 import { modelPolicy } from '../../helpers/policy-values.ts';
 import { temporaryFolder } from '../../helpers/temporary-folder.ts';
 import { writeStandIn } from './npu-bed.ts';
@@ -118,6 +120,17 @@ describe('inspect', () => {
       reason: expect.stringMatching(reason),
       remedy: expect.stringMatching(remedy),
     });
+  });
+
+  it('finds every NPU model of the shipped policy available once library, driver and files are there', async () => {
+    const { models } = await loadPolicy(join(packageRoot(), 'routing-policy.yaml'));
+    const onNpu = [...models.values()].filter((model) => model.runtime === 'npu');
+    expect(onNpu.length).toBeGreaterThan(1);
+    for (const model of onNpu) {
+      const there = await inspect({ file: modelFile(basename(model.file)), model: { settings: model.settings } });
+      expect([model.id, there.availability]).toEqual([model.id, { kind: 'available' }]);
+      expect((await inspect({ file: model.file })).availability.kind).toBe('unavailable');
+    }
   });
 
   it("takes the operator's word for an unknown library", async () => {
