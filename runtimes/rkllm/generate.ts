@@ -70,9 +70,15 @@ export async function generate(request: GenerateMessage, parts: GenerationParts)
   output.end();
   const cutShort = end.aborted;
   engine.kv = turn.isRendered
-    ? kvAfterRun(before, plan, { output: output.raw(), ended: !cutShort, ...lora })
+    ? kvAfterRun(before, plan, {
+        output: output.raw(),
+        ended: !cutShort,
+        tokens: end.perf.prefillTokens + end.perf.generateTokens,
+        ...lora,
+      })
     : { text: conversationKey(request.messages), ended: !cutShort, lora: request.lora };
-  const figures = { end, reason: output.reason(parts.isAborted()), promptTokens };
+  const keptTokens = appends && turn.isRendered ? before?.tokens : undefined;
+  const figures = { end, reason: output.reason(parts.isAborted()), promptTokens, keptTokens };
   const message = { ...finished(request, figures), promptCache: parts.cache?.stats() };
   output.close(message);
   return message;
@@ -101,10 +107,17 @@ function checkLength(promptTokens: number | undefined, { load }: Engine): void {
 
 function finished(
   request: GenerateMessage,
-  run: { readonly end: RunEnd; readonly reason: FinishedMessage['reason']; readonly promptTokens: number | undefined },
+  run: {
+    readonly end: RunEnd;
+    readonly reason: FinishedMessage['reason'];
+    readonly promptTokens: number | undefined;
+    /** What the cache held of the conversation, by the library's own counts. */
+    readonly keptTokens?: number | undefined;
+  },
 ): FinishedMessage {
   const { perf } = run.end;
-  const cached = run.promptTokens === undefined ? undefined : Math.max(0, run.promptTokens - perf.prefillTokens);
+  const counted = run.promptTokens === undefined ? undefined : Math.max(0, run.promptTokens - perf.prefillTokens);
+  const cached = counted ?? run.keptTokens;
   return {
     kind: 'finished',
     id: request.id,

@@ -9,6 +9,8 @@ export type KvContent = {
    * limit the last one, written but never read back, may not be in it.
    */
   readonly ended: boolean;
+  /** Tokens of that text, as the library counted them run by run; absent where it was not followed from the start. */
+  readonly tokens?: number;
 };
 
 /** How to give the runtime the next prompt. */
@@ -40,8 +42,16 @@ export function planHistory(
 export function kvAfterRun(
   cached: KvContent | undefined,
   plan: HistoryPlan,
-  run: { readonly output: string; readonly ended: boolean; readonly lora?: string },
+  run: {
+    readonly output: string;
+    readonly ended: boolean;
+    readonly lora?: string;
+    /** Read and written in this run. */
+    readonly tokens?: number;
+  },
 ): KvContent {
   const before = plan.kind === 'append' ? (cached?.text ?? '') : '';
-  return { text: before + plan.text + run.output, lora: run.lora, ended: run.ended };
+  const tokensBefore = plan.kind === 'append' ? cached?.tokens : 0;
+  const tokens = run.tokens === undefined || tokensBefore === undefined ? {} : { tokens: tokensBefore + run.tokens };
+  return { text: before + plan.text + run.output, lora: run.lora, ended: run.ended, ...tokens };
 }

@@ -182,6 +182,24 @@ describe.each(VERSIONS)('a worker on runtime %s', (version) => {
     expect(npu.calls('run').map((run) => run.keep_history)).toEqual([1, 1, 1]);
   });
 
+  it('tells what the KV cache held of a conversation that goes on, without a tokenizer', async () => {
+    const npu = await startNpu({ version, standIn: { model: 'qwen2.5-1.5b', answer: 'Yes' } });
+    const timingsOf = async (messages: object[]) => JSON.parse((await npu.ask({ messages })).text).timings;
+    const asked = [{ role: 'user', content: 'Is it?' }];
+    const first = await timingsOf(asked);
+    expect(first.cache_n).toBe(0);
+    const answered = [...asked, { role: 'assistant', content: 'Yes' }, { role: 'user', content: 'Sure?' }];
+    const second = await timingsOf(answered);
+    expect(second.cache_n).toBe(first.prompt_n + first.predicted_n);
+    const third = await timingsOf([
+      ...answered,
+      { role: 'assistant', content: 'Yes' },
+      { role: 'user', content: 'So?' },
+    ]);
+    expect(third.cache_n).toBe(second.cache_n + second.prompt_n + second.predicted_n);
+    expect((await timingsOf([{ role: 'user', content: 'Another one' }])).cache_n).toBe(0);
+  });
+
   it('frees the NPU when a request is aborted, awaiting FINISH', async () => {
     const npu = await startNpu({ version, standIn: { repeat: 1000, decode_ms: 5 } });
     const lease = await npu.acquire();
