@@ -19,6 +19,11 @@ export interface Journal {
   end(): void;
 }
 
+/** A journal that lives no longer than this process; for measurements that nobody would resume by hand. */
+export function memoryJournal(id: string): Journal {
+  return journalOver(id, new Map(), { add: () => {}, end: () => {} });
+}
+
 type Rows = Pick<Store, 'openBenchRun' | 'addBenchStep' | 'benchSteps' | 'closeBenchRun'>;
 
 /** Opens the journal of a run: a new one, or one that was begun before. Throws `disk_full` or `store_failed`. */
@@ -28,15 +33,26 @@ export function openJournal(store: Rows, run: OpenBenchRun): Journal {
   for (const { model, step, samples } of store.benchSteps(run.id)) {
     steps.set(keyOf(model, step), sampleSchema.array().parse(JSON.parse(samples)));
   }
+  return journalOver(run.id, steps, {
+    add: (model, step, samples) => store.addBenchStep(run.id, { model, step, samples: JSON.stringify(samples) }),
+    end: () => store.closeBenchRun(run.id),
+  });
+}
+
+function journalOver(
+  id: string,
+  steps: Map<string, readonly BenchSample[]>,
+  keep: Pick<Journal, 'add' | 'end'>,
+): Journal {
   return {
-    id: run.id,
+    id,
     has: (model, step) => steps.has(keyOf(model, step)),
     add: (model, step, samples) => {
-      store.addBenchStep(run.id, { model, step, samples: JSON.stringify(samples) });
+      keep.add(model, step, samples);
       steps.set(keyOf(model, step), samples);
     },
     samples: (model) => [...steps].flatMap(([key, samples]) => (key.startsWith(keyOf(model, '')) ? samples : [])),
-    end: () => store.closeBenchRun(run.id),
+    end: keep.end,
   };
 }
 

@@ -1,5 +1,4 @@
 import { GatewayError } from '../core/errors.ts';
-import type { ModelId } from '../core/ids.ts';
 import type { BenchLease, BenchTarget } from './bench-target.ts';
 import { watched } from './disturbance.ts';
 import { readPeakMemory, readProportionalMemory } from './fingerprint.ts';
@@ -11,25 +10,29 @@ import { type BenchSample, samplesOf, type TimedRequest } from './samples.ts';
 import { ask, readAnswer, type ServedAsk } from './served-ask.ts';
 import { deepTokensOf, planOf } from './served-plan.ts';
 
-/** How to measure one model through its server. */
-export type ServedModel = ServedAsk & {
-  readonly model: ModelId;
-  readonly file: string;
-  readonly target: BenchTarget;
+/** How to measure one model through a server that runs. */
+export type ServedChild = ServedAsk & {
+  readonly target: Pick<BenchTarget, 'views'>;
   readonly journal: Journal;
   readonly contextTokens: number;
-  /** Quiet time between a load and the first request. */
-  readonly settleMs: number;
   /** Also look at prefill and decode behind shorter and longer prompts. */
   readonly depths: boolean;
-  /** Also load with the file dropped from the page cache. */
-  readonly coldLoads: boolean;
-  readonly pageCache: PageCache;
   readonly usesNpu: boolean;
   readonly sysroot?: string;
   readonly onStep: (step: string) => void;
   /** Told of what a reader should know; once per text is enough. */
   readonly warn: (warning: string) => void;
+};
+
+/** How to measure one model through its server, loads included. */
+export type ServedModel = ServedChild & {
+  readonly file: string;
+  readonly target: BenchTarget;
+  /** Quiet time between a load and the first request. */
+  readonly settleMs: number;
+  /** Also load with the file dropped from the page cache. */
+  readonly coldLoads: boolean;
+  readonly pageCache: PageCache;
 };
 
 /** Steps {@link measureRound} reports at most, for the progress shown. */
@@ -41,9 +44,7 @@ export const STEPS_PER_ROUND = 3 + PROMPT_LENGTHS.length;
  * is stopped afterwards. Rejects on abort and with whatever makes a request or load fail.
  */
 export async function measureRound(run: ServedModel, round: number): Promise<void> {
-  const lengths = PROMPT_LENGTHS.map((_, turn) => PROMPT_LENGTHS[(round + turn) % PROMPT_LENGTHS.length] ?? 'middle');
-  const wanted = [...lengths, 'deep', 'memory'].map((name) => stepOf(round, name));
-  if (wanted.every((step) => run.journal.has(run.model, step))) return;
+  if (isMeasured(run, round)) return;
   run.onStep(`round ${round + 1}: loads`);
   await measureLoads(run, round);
   run.onStep(`round ${round + 1}: settle`);
@@ -51,8 +52,7 @@ export async function measureRound(run: ServedModel, round: number): Promise<voi
   const lease = await run.target.acquire(run.model, run.signal);
   let how: Parameters<BenchLease['release']>[0] = 'failed';
   try {
-    await measureRequests(run, { round, lease, lengths });
-    once(run, stepOf(round, 'memory'), () => [memorySample(run, round)]);
+    await measureOnChild(run, { round, lease });
     how = 'ok';
   } catch (error) {
     if (run.signal.aborted) how = 'aborted';
@@ -63,9 +63,29 @@ export async function measureRound(run: ServedModel, round: number): Promise<voi
   }
 }
 
+/**
+ * The part of a round that needs no load of its own: one prompt of each length in turns, the extra long prompt, memory.
+ * Rejects as {@link measureRound} does; the lease stays the caller's.
+ */
+export async function measureOnChild(
+  run: ServedChild,
+  { round, lease }: { readonly round: number; readonly lease: BenchLease },
+): Promise<void> {
+  if (isMeasured(run, round)) return;
+  await measureRequests(run, { round, lease, lengths: lengthsOf(round) });
+  once(run, stepOf(round, 'memory'), () => [memorySample(run, round)]);
+}
+
+/** The lengths take turns in going first, so that a machine that grows warmer does not slow one of them alone. */
+const lengthsOf = (round: number): readonly PromptLength[] =>
+  PROMPT_LENGTHS.map((_, turn) => PROMPT_LENGTHS[(round + turn) % PROMPT_LENGTHS.length] ?? 'middle');
+
+const isMeasured = (run: ServedChild, round: number): boolean =>
+  [...PROMPT_LENGTHS, 'deep', 'memory'].every((name) => run.journal.has(run.model, stepOf(round, name)));
+
 const stepOf = (round: number, name: string): string => `${round} ${name}`;
 
-function once(run: ServedModel, step: string, measure: () => readonly BenchSample[]): void {
+function once(run: ServedChild, step: string, measure: () => readonly BenchSample[]): void {
   if (!run.journal.has(run.model, step)) run.journal.add(run.model, step, measure());
 }
 
@@ -115,7 +135,7 @@ async function unload(run: ServedModel, round: number, isMeasured: boolean): Pro
   if (isMeasured) once(run, stepOf(round, 'unload'), () => [{ kind: 'unload', round, flags: [], ms }]);
 }
 
-const workOf = (run: ServedModel) => ({
+const workOf = (run: ServedChild) => ({
   clock: run.clock,
   usesNpu: run.usesNpu,
   pids: () => {
@@ -132,7 +152,7 @@ const FIRST_TOKENS = 4;
 /** Tokens generated where the decode rate at this depth is looked at: a third of a minute even at the slowest model. */
 const DEPTH_TOKENS = 16;
 
-async function measureRequests(run: ServedModel, { round, lease, lengths }: Round): Promise<void> {
+async function measureRequests(run: ServedChild, { round, lease, lengths }: Round): Promise<void> {
   const plan = planOf(run.contextTokens);
   // Made anew in each round, because it warms the new child up as well.
   const text = await calibrate(run, lease);
@@ -164,7 +184,7 @@ type Answered = {
   readonly flags: readonly string[];
 };
 
-function sampleOf(run: ServedModel, { round, length, answer, flags }: Answered): readonly BenchSample[] {
+function sampleOf(run: ServedChild, { round, length, answer, flags }: Answered): readonly BenchSample[] {
   if (answer.cachedTokens <= CACHED_TOKENS_MAX) return [{ kind: 'request', round, length, flags, ...answer.timed }];
   run.warn('the server took part of a prompt from its cache; those samples were left out');
   return [];
@@ -174,13 +194,13 @@ function sampleOf(run: ServedModel, { round, length, answer, flags }: Answered):
 const MIN_CHARS = 24;
 
 /** Two requests that show how many characters make a token; they also warm the child up. */
-async function calibrate(run: ServedModel, lease: BenchLease): Promise<TextLine> {
+async function calibrate(run: ServedChild, lease: BenchLease): Promise<TextLine> {
   // A token is at least one character, so a quarter of the context in characters always fits.
   const longest = Math.max(2 * MIN_CHARS, Math.min(800, Math.floor(run.contextTokens / 4)));
   return ask(run, lease, [Math.max(MIN_CHARS, Math.floor(longest / 4)), longest]);
 }
 
-function memorySample(run: ServedModel, round: number): BenchSample {
+function memorySample(run: ServedChild, round: number): BenchSample {
   const pid = run.target.views().get(run.model)?.pid;
   if (pid === undefined) throw new GatewayError('runtime_failed', `${run.model} has ended while it was measured`);
   return {

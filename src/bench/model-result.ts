@@ -7,8 +7,13 @@ import { fingerprintOf, usedDevices } from './row-fingerprint.ts';
 import { type BenchSample, disturbedCount, samplesOf } from './samples.ts';
 import { isUsable, type Subject } from './subject.ts';
 
+/** What of a run its results are made of. */
+export type ResultRun = Pick<Run, 'id' | 'repetitions' | 'signal' | 'sides' | 'journal' | 'clock' | 'sluiceVersion'> & {
+  readonly sysroot?: string | undefined;
+};
+
 /** What a run says about one model so far; nothing for one that has not been begun with. */
-export function modelResult(run: Run, subject: Subject): readonly BenchModelResult[] {
+export function modelResult(run: ResultRun, subject: Subject): readonly BenchModelResult[] {
   if (!isUsable(subject)) return [subject.known];
   const samples = run.journal.samples(subject.model.id);
   if (samples.length === 0 && subject.failures.size === 0) return [];
@@ -37,7 +42,11 @@ export function modelResult(run: Run, subject: Subject): readonly BenchModelResu
 }
 
 /** Aborted where a round is missing: what is there counts, and the run can be resumed. */
-function outcomeOf(run: Run, { failures }: Subject, samples: readonly BenchSample[]): BenchModelResult['outcome'] {
+function outcomeOf(
+  run: ResultRun,
+  { failures }: Subject,
+  samples: readonly BenchSample[],
+): BenchModelResult['outcome'] {
   if (failures.size > 0) return 'failed';
   const rounds = new Set(samples.flatMap(({ kind, round }) => (kind === 'memory' || kind === 'raw' ? [round] : [])));
   const isComplete = rounds.size >= run.repetitions && !(run.signal.aborted && isInLastRound(run, samples));
@@ -45,13 +54,13 @@ function outcomeOf(run: Run, { failures }: Subject, samples: readonly BenchSampl
 }
 
 /** True where the served part of the last round has begun and not ended. */
-function isInLastRound(run: Run, samples: readonly BenchSample[]): boolean {
+function isInLastRound(run: ResultRun, samples: readonly BenchSample[]): boolean {
   const last = samples.filter(({ round }) => round === run.repetitions - 1);
   return run.sides !== 'raw' && !last.some(({ kind }) => kind === 'memory');
 }
 
 function fingerprint(
-  run: Run,
+  run: ResultRun,
   { known, sha256, runtime, model }: Subject,
   seen: { readonly start: NonNullable<BenchModelResult['start']>; readonly samples: readonly BenchSample[] },
 ) {

@@ -67,8 +67,14 @@ const CONTEXT_DEFAULT = 2_048;
 /** True where nothing stands in the way of measuring it. */
 export const isUsable = ({ known }: Subject): boolean => known.outcome !== 'unavailable';
 
+/** What of a run's options looking at a model takes. */
+export type SubjectOptions = Pick<BenchOptions, 'policy' | 'sides'> & {
+  readonly target: Pick<BenchOptions['target'], 'views'>;
+  readonly sysroot?: string | undefined;
+};
+
 /** A model of the policy, looked at; throws `model_not_found` where there is none of that id. */
-export function subjectOf(options: BenchOptions, id: ModelId): Subject {
+export function subjectOf(options: SubjectOptions, id: ModelId): Subject {
   const model = options.policy.models.get(id);
   const runtime = model && options.policy.runtimes.get(model.runtime);
   if (model === undefined || runtime === undefined) {
@@ -83,7 +89,7 @@ export function subjectOf(options: BenchOptions, id: ModelId): Subject {
   return new Subject({ model, runtime, view, known });
 }
 
-function describe(options: BenchOptions, model: ModelPolicy, view: BenchView | undefined): BenchModelResult {
+function describe(options: SubjectOptions, model: ModelPolicy, view: BenchView | undefined): BenchModelResult {
   const facts = view?.facts;
   return {
     model: model.id,
@@ -112,7 +118,7 @@ function reasonNotTo(model: ModelPolicy, view: BenchView | undefined) {
   return { reason: view.availability.reason, remedy: view.availability.remedy };
 }
 
-function reasonNotRaw(options: BenchOptions, runtime: RuntimePolicy) {
+function reasonNotRaw(options: SubjectOptions, runtime: RuntimePolicy) {
   if (options.sides !== 'raw' || benchProgram(runtime) !== undefined) return undefined;
   const reason = `runtimes of kind ${runtime.kind} have no raw benchmark program`;
   return { reason, remedy: "run without --raw-only: the runtime's own figures come with the served ones" };

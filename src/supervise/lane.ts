@@ -79,6 +79,11 @@ export interface Lanes {
   view(device: string): LaneView | undefined;
   /** {@link Lanes.view} of every device. */
   views(): ReadonlyMap<string, LaneView>;
+  /**
+   * Calls `listener` whenever anybody asks for a lane of any device, before it is given; for work that runs only while
+   * nobody asks. Replaces the listener before; undefined = none.
+   */
+  onArrival(listener: (() => void) | undefined): void;
   /** Refuses everything that waits and whatever comes, with this error; what runs goes on. */
   close(error: GatewayError): void;
 }
@@ -89,6 +94,7 @@ export function createLanes({ clock, emit }: { readonly clock: Clock; readonly e
   const views = new Map<string, LaneView>();
   let queueDepthMax = 0;
   let closedBy: GatewayError | undefined;
+  let arrived: (() => void) | undefined;
 
   const queueOf = (device: string): DeviceQueue => {
     if (closedBy !== undefined) throw closedBy;
@@ -114,9 +120,13 @@ export function createLanes({ clock, emit }: { readonly clock: Clock; readonly e
         if (refused > 0) emit?.({ kind: 'gateway.notice', level: 'warn', message: droppedNotice(id, refused) });
       }
     },
-    tryAdmit: (request) => queueOf(request.device).tryAdmit(request),
+    tryAdmit: (request) => {
+      arrived?.();
+      return queueOf(request.device).tryAdmit(request);
+    },
     admit: async (request, signal) => {
       signal.throwIfAborted();
+      arrived?.();
       const queue = queueOf(request.device);
       return queue.tryAdmit(request) ?? queue.wait(request, signal, queueDepthMax);
     },
@@ -125,6 +135,9 @@ export function createLanes({ clock, emit }: { readonly clock: Clock; readonly e
     views: () => {
       for (const [id, queue] of queues) views.set(id, queue.view());
       return views;
+    },
+    onArrival: (listener) => {
+      arrived = listener;
     },
     close: (error) => {
       closedBy = error;
