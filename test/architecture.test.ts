@@ -23,6 +23,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/report': 3,
   runtimes: 4,
   'src/serve': 4,
+  'src/simulate': 4,
   'src/http': 5,
   'src/machine.ts': 6,
   'src/app.ts': 7,

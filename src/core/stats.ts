@@ -43,6 +43,27 @@ export function medianInterval(values: readonly number[], resamples = 2000): Int
   return { low: percentileSorted(medians, 0.025) ?? 0, high: percentileSorted(medians, 0.975) ?? 0 };
 }
 
+/** A mean with its 95 % interval. */
+export type MeanInterval = Interval & { readonly mean: number };
+
+/**
+ * Mean and its percentile-bootstrap 95 % interval, 2,000 resamples from a fixed seed. Undefined for an empty sample; low
+ * and high are the value itself where there is only one.
+ */
+export function meanInterval(values: readonly number[], resamples = 2000): MeanInterval | undefined {
+  if (values.length === 0) return undefined;
+  const next = seededRandom(0x51_1c_e0_02);
+  const means: number[] = [];
+  for (let round = 0; round < resamples; round += 1) {
+    let sum = 0;
+    for (let draw = 0; draw < values.length; draw += 1) sum += values[Math.floor(next() * values.length)] ?? 0;
+    means.push(sum / values.length);
+  }
+  means.sort((a, b) => a - b);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean, low: percentileSorted(means, 0.025) ?? mean, high: percentileSorted(means, 0.975) ?? mean };
+}
+
 /**
  * Wilson's 95 % interval of a share (1927): what the true share may be after `hits` of `n`. Unlike the plain formula it
  * holds for small n and for shares of 0 and 1. 0 to 1 for n = 0.
