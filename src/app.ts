@@ -217,6 +217,7 @@ class RunningGateway implements Gateway {
     const { clock, events } = this.#options;
     const { supervisor, profiles, store } = this.#machine;
     const policy = () => this.#source.current();
+    const serve = this.#makeServeParts();
     const sources = {
       clock,
       policy,
@@ -235,10 +236,10 @@ class RunningGateway implements Gateway {
       policyError: () => this.#source.lastError()?.message,
       authenticate: () => this.#authenticate(),
       limits: createClientLimits(clock),
-      classifier: createClassifier({ clock, policy, emit: events.emit, dataDir: this.#options.dataDir }),
+      classifier: createClassifier({ serve, policy, dataDir: this.#options.dataDir, profileOf: sources.profileOf }),
       prompts: this.#prompts,
       snapshot: () => takeSnapshot(sources),
-      serve: this.#makeServeParts(),
+      serve,
       supervisor,
       answers: createOpenAnswers(clock),
       profileOf: (id) => {

@@ -12,12 +12,12 @@ import { detectTask } from './task.ts';
  */
 export function taskOf(facts: RequestFacts, policy: Policy, reasons: Reason[]): Task {
   const { guess } = facts;
-  if (guess !== undefined && guess.taskShare >= policy.classify.confidence) {
-    reasons.push({ rule: ruleOf(guess), detail: `task ${guess.task} p=${guess.taskShare.toFixed(2)}${noteOf(guess)}` });
+  if (guess !== undefined && isSure(guess.taskShare, policy)) {
+    reasons.push({ rule: ruleOf(guess), detail: `task ${guess.task}${told(guess.taskShare)}${noteOf(guess)}` });
     return guess.task;
   }
   const byWords = detectTask(facts);
-  const unsure = guess === undefined ? '' : `; ${guess.by} unsure: ${guess.task} p=${guess.taskShare.toFixed(2)}`;
+  const unsure = guess === undefined ? '' : `; ${guess.by} unsure: ${guess.task}${told(guess.taskShare)}`;
   reasons.push({ rule: 'task', detail: `${byWords.task} (${byWords.evidence}${unsure})` });
   return byWords.task;
 }
@@ -30,20 +30,22 @@ export function taskOf(facts: RequestFacts, policy: Policy, reasons: Reason[]): 
  */
 export function classOfGuess(facts: RequestFacts, policy: Policy, reasons: Reason[]): ModelClass {
   const { guess } = facts;
-  const { confidence, allowBatch } = policy.classify;
-  if (guess === undefined || guess.classShare < confidence || guess.class === 'interactive') {
+  if (guess === undefined || !isSure(guess.classShare, policy) || guess.class === 'interactive') {
     reasons.push({ rule: 'shape', detail: describeInteractive(facts) });
     return 'interactive';
   }
-  const told = `class ${guess.class} p=${guess.classShare.toFixed(2)}${noteOf(guess)}`;
-  if (guess.class !== 'batch' || allowBatch) {
-    reasons.push({ rule: ruleOf(guess), detail: told });
+  const detail = `class ${guess.class}${told(guess.classShare)}${noteOf(guess)}`;
+  if (guess.class !== 'batch' || policy.classify.allowBatch) {
+    reasons.push({ rule: ruleOf(guess), detail });
     return guess.class;
   }
   const instead = facts.stream ? 'interactive' : 'quality';
-  reasons.push({ rule: ruleOf(guess), detail: `${told}: ${instead}, as classify.allow_batch is false` });
+  reasons.push({ rule: ruleOf(guess), detail: `${detail}: ${instead}, as classify.allow_batch is false` });
   return instead;
 }
 
+const isSure = (share: number | undefined, policy: Policy): boolean =>
+  share === undefined || share >= policy.classify.confidence;
+const told = (share: number | undefined): string => (share === undefined ? '' : ` p=${share.toFixed(2)}`);
 const ruleOf = (guess: Guess): string => (guess.by === 'linear' ? 'linear' : `classifier ${guess.by}`);
 const noteOf = (guess: Guess): string => (guess.note === undefined ? '' : ` (${guess.note})`);

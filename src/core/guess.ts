@@ -8,11 +8,11 @@ export type Guess = {
   /** Who guessed: `linear`, or the id of the model that was asked. */
   readonly by: string;
   readonly task: Task;
-  /** Calibrated probability of the task, 0..1. */
-  readonly taskShare: number;
+  /** Calibrated probability of the task, 0..1; undefined where who guessed gives none, which then counts as sure. */
+  readonly taskShare: number | undefined;
   readonly class: ModelClass;
-  /** Calibrated probability of the class, 0..1. */
-  readonly classShare: number;
+  /** The same of the class. */
+  readonly classShare: number | undefined;
   /** Why another classifier than the policy's answered; undefined where the policy's did. */
   readonly note?: string;
 };

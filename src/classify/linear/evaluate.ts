@@ -32,8 +32,8 @@ export function evaluate(
   const classes: Judged[] = [];
   for (const example of examples) {
     const answer = guess(example);
-    tasks.push({ isRight: answer.task === example.task, share: answer.taskShare });
-    classes.push({ isRight: answer.class === example.class, share: answer.classShare });
+    tasks.push({ isRight: answer.task === example.task, share: answer.taskShare ?? 1 });
+    classes.push({ isRight: answer.class === example.class, share: answer.classShare ?? 1 });
     const row = confusion[MODEL_CLASSES.indexOf(example.class)];
     const column = MODEL_CLASSES.indexOf(answer.class);
     if (row !== undefined) row[column] = (row[column] ?? 0) + 1;
