@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { classify } from '../../src/classify/classify.ts';
+import { guessFacts } from '../../src/classify/linear/guess-facts.ts';
+import { decodeWeights } from '../../src/classify/linear/weights-file.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
@@ -10,6 +13,7 @@ import { percentileSorted } from '../../src/core/stats.ts';
 import { decodeChat } from '../../src/dialects/openai/decode-chat.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { decide } from '../../src/route/decide.ts';
+import { shippedWeightsFile } from '../../src/transport/classifier-weights.ts';
 import { chatBody } from './check-target.ts';
 import { benchPolicy } from './gateway-files.ts';
 
@@ -22,20 +26,22 @@ export type DecideFigures = {
 };
 
 /**
- * Times `classify` and `decide` together on the benchmark's policy with measured figures for all twelve models, over
+ * Times the classifier's guess, `classify` and `decide` together on the benchmark's policy with measured figures for all twelve models, over
  * requests of several shapes in turn. The first tenth is not counted. The bytes are decoded before.
  */
 export function measureDecide(clock: Clock, quick: boolean): DecideFigures {
   const policy = parsePolicy(benchPolicy('/nowhere/upstream', '/nowhere/tiny.gguf'), '/nowhere/bench-policy.yaml');
   const snapshot = readySnapshot(policy);
   const requests = requestShapes();
+  const { model } = decodeWeights(readFileSync(shippedWeightsFile()), shippedWeightsFile());
   const n = quick ? 5000 : 50_000;
   const times: number[] = [];
   for (let index = -n / 10; index < n; index += 1) {
     const facts = requests[(index + n) % requests.length];
     if (facts === undefined) continue;
     const startMs = clock.monotonicMs();
-    const classified = classify(facts, policy, policy.clients[0]);
+    const guess = guessFacts(model, facts);
+    const classified = classify({ ...facts, guess }, policy, policy.clients[0]);
     const decision = classified.kind === 'ok' ? decide(classified.workload, snapshot, policy) : undefined;
     const elapsedUs = (clock.monotonicMs() - startMs) * 1000;
     if (decision?.kind !== 'chosen') throw new GatewayError('no_usable_model', `nothing was chosen for ${facts.model}`);
