@@ -1,5 +1,5 @@
 import type { ModelClass } from './classes.ts';
-import type { Candidate, Prediction, Reason } from './decision.ts';
+import type { Candidate, Prediction, Reason, Slo } from './decision.ts';
 import type { ErrorCode } from './errors.ts';
 import type { RequestFeatures } from './features.ts';
 import type { ModelId, RequestId } from './ids.ts';
@@ -15,6 +15,10 @@ export type RequestRecord = {
   readonly model: ModelId | undefined;
   readonly degraded: boolean;
   readonly reason: string;
+  /** Targets it was held to. */
+  readonly slo?: Slo | undefined;
+  /** True when it went to a candidate other than the best, to keep what is known of that one fresh. */
+  readonly explored?: boolean | undefined;
   readonly stream: boolean;
   readonly promptChars: number;
   readonly messageCount: number;

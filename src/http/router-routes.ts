@@ -24,6 +24,12 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const limit = readLimit(context.req.query('limit'));
     return context.json({ decisions: parts.recentRequests(limit).map(encodeRecord) });
   });
+  app.get('/router/decisions/:id', (context) => {
+    const id = requestId(context.req.param('id'));
+    const [record] = parts.recentRequests(1, id);
+    if (record === undefined) throw new GatewayError('not_found', `no request ${id} is remembered`);
+    return context.json(encodeRecord(record));
+  });
   app.post('/router/explain', async (context) => {
     await parts.started();
     const { incoming } = context.env;
@@ -32,7 +38,7 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const decoded = decodeChat(bytes, (name) => context.req.header(name));
     const facts = { ...decoded.facts, guess: await parts.classifier.guess(decoded.facts) };
     const { workload, decision } = await routeDryRun(parts, toWorkload(parts, facts, client), bytes);
-    return context.json(encodeExplanation(workload, decision));
+    return context.json(encodeExplanation(workload, decision, parts.snapshot()));
   });
   app.delete('/router/requests/:id', (context) => {
     const id = requestId(context.req.param('id'));

@@ -8,4 +8,5 @@ export function snakeCase(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [wireName(name), snakeCase(field)]));
 }
 
-const wireName = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** `weightsBytes` → `weights_bytes`. */
+export const wireName = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

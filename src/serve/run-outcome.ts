@@ -77,6 +77,8 @@ export function recordOf(
     reasons: workload.reasons,
     degraded: decision.degraded,
     reason: decision.reason,
+    slo: workload.slo,
+    explored: decision.explored ? true : undefined,
     stream: workload.stream,
     promptChars: workload.promptChars,
     messageCount: workload.messageCount,

@@ -26,6 +26,7 @@ export function encodeXRouter(
     task: workload.task,
     reason: decision.reason,
     degraded: decision.degraded,
+    explored: decision.explored ? true : undefined,
     attempts: actual.attempts,
     ignored: served.ignored,
     predicted: encodePrediction(predicted),
@@ -45,6 +46,8 @@ export function encodePrediction(predicted: Prediction) {
     decode_ms: tenth(predicted.decodeMs),
     ttft_ms: tenth(predicted.ttftMs),
     e2e_ms: tenth(predicted.e2eMs),
+    e2e_median_ms: tenth(predicted.e2eMedianMs),
+    quantile: predicted.quantile,
     basis: predicted.basis,
   };
 }

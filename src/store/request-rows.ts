@@ -1,4 +1,4 @@
-import type { Candidate } from '../core/decision.ts';
+import type { Candidate, Prediction } from '../core/decision.ts';
 import type { RequestRecord } from '../core/events.ts';
 
 /** A request as its table holds it, in the order of the columns: what is filtered on, then JSON of the whole. */
@@ -37,5 +37,14 @@ export const encodeCandidates = (record: RequestRecord): string => JSON.stringif
 export function decodeRequest(row: { readonly record: string; readonly candidates: string | null }): RequestRecord {
   const rest = JSON.parse(row.record) as Omit<RequestRecord, 'candidates'>;
   const candidates = row.candidates === null ? [] : (JSON.parse(row.candidates) as readonly Candidate[]);
-  return { ...rest, candidates };
+  return {
+    ...rest,
+    predicted: wholePrediction(rest.predicted),
+    candidates: candidates.map((candidate) => ({ ...candidate, predicted: wholePrediction(candidate.predicted) })),
+  };
 }
+
+// Rows written before predictions carried what they were corrected by are read as having none: half of one would be
+// taken for the whole.
+const wholePrediction = (predicted: Prediction | undefined): Prediction | undefined =>
+  predicted !== undefined && 'calibration' in predicted ? predicted : undefined;
