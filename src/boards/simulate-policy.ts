@@ -25,7 +25,7 @@ export function simulatePolicy(text: string, board: Board, folder: string): stri
     value.set('file', standInPath(folder, key, String(value.get('file'))));
     dropFileSettings(value);
   }
-  document.setIn(['machine', 'memory'], board.memoryBytes);
+  document.setIn(['machine', 'memory'], `${Math.round(board.memoryBytes / 1e6)}MB`);
   document.deleteIn(['machine', 'before_start']);
   document.commentBefore = `${headline(board)}\n${document.commentBefore ?? ''}`;
   return document.toString({ lineWidth: 0 });

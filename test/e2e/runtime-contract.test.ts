@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildSimulator } from '../../runtimes/rkllm/simulator/build-simulator.ts';
+import { writeBoardStandIn } from '../helpers/board-stand-in.ts';
 import { demoPolicy, isAlive, type PolicyFile, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
 import { expectSchema } from '../helpers/openai-schema.ts';
 import { until } from '../helpers/until.ts';
@@ -39,6 +40,25 @@ const npu = (version: string): Kind => ({
   contextTokens: 4096,
 });
 
+const simulated: Kind = {
+  name: 'simulated',
+  policy: async (folder) => {
+    const file = writeBoardStandIn(join(folder, 'Qwen3.5-4B-Q4_K_M.gguf'));
+    return {
+      version: 1,
+      gateway: { host: '127.0.0.1', port: 0 },
+      machine: { memory: '12GB', reserve: '0MB' },
+      devices: { cpu: { lanes: 1 } },
+      runtimes: { board: { kind: 'simulated', device: 'cpu' } },
+      models: { subject: { runtime: 'board', file, quality: 0.6, keep: 'resident' } },
+      classes: { route: { min_quality: 0 }, interactive: { min_quality: 0 }, quality: { min_quality: 0 } },
+      clients: [],
+    };
+  },
+  runtimeVersion: /^simulated test-board$/,
+  contextTokens: 2048,
+};
+
 const KINDS: readonly Kind[] = [
   {
     name: 'llama-server',
@@ -53,6 +73,7 @@ const KINDS: readonly Kind[] = [
   },
   npu('1.2.3'),
   npu('1.3.0'),
+  simulated,
 ];
 
 const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'Who are you?' }];
