@@ -1,9 +1,18 @@
-import { type Command, Option } from 'commander';
-import { startGateway } from '../app.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type GatewayOptions, startGateway } from '../app.ts';
+import { BOARDS, findBoard } from '../boards/boards.ts';
 import { systemClock } from '../core/clock.ts';
-import { createEventBus } from '../observe/event-bus.ts';
+import { GatewayError } from '../core/errors.ts';
+import { packageRoot } from '../core/package-root.ts';
+import { scaledClock } from '../core/scaled-clock.ts';
+import { createEventBus, type EventBus } from '../observe/event-bus.ts';
 import { type LogOptions, openEventLog } from '../observe/event-log.ts';
+import { formatTable } from './format-table.ts';
 import { parsePort } from './parse-port.ts';
+import { prepareSimulation } from './prepare-simulation.ts';
 import { runWithHeap } from './run-with-heap.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -15,6 +24,9 @@ type ServeOptions = {
   readonly allowAnonymous?: true;
   readonly logFormat?: LogOptions['format'];
   readonly logLevel: LogOptions['level'];
+  readonly simulate?: string;
+  readonly speed?: number;
+  readonly seed?: number;
 };
 
 /** Adds `sluice serve`. */
@@ -31,27 +43,100 @@ export function registerServeCommand(program: Command): void {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .addHelpText('after', '\nSIGHUP reads the policy again; a changed file is picked up by itself.')
+    .option('--simulate <board>', 'serve the policy as if on this board, without models; "list" shows the boards')
+    .option(
+      '--speed <factor>',
+      `how many times as fast as on the board, up to ${SPEED_MAX} (default: ${SPEED_DEFAULT})`,
+      parseSpeed,
+    )
+    .option('--seed <number>', 'of the noise in simulated times (default: 1)', parseSeed)
+    .addHelpText('after', HELP)
     .action(async (_: unknown, command: Command) => {
       const options: ServeOptions = command.optsWithGlobals();
-      await runWithHeap(options.policy, () => serve(options));
+      const isDefault = (name: string) => command.getOptionValueSourceWithGlobals(name) === 'default';
+      if (options.simulate !== undefined) {
+        await serveSimulated(options, { policy: isDefault('policy'), data: isDefault('data') });
+        return;
+      }
+      refuseStrayOptions(options);
+      await runWithHeap(options.policy, () => serve(options, { clock: systemClock }));
     });
 }
 
-async function serve(options: ServeOptions): Promise<void> {
+const HELP = `
+SIGHUP reads the policy again; a changed file is picked up by itself.
+
+With --simulate no model and no board is needed: each model is a process that keeps the time the board would take and
+answers with a fixed sentence. Without --policy the shipped one is served; a data directory is made for the run and
+removed after it, unless --data names one. All times, in answers, logs and status, are the board's.`;
+
+const SPEED_DEFAULT = 50;
+// A millisecond of this machine, which is what a request costs it beside the model, is then a second of the board.
+const SPEED_MAX = 1_000;
+
+function parseSpeed(text: string): number {
+  const speed = Number(text);
+  if (speed > 0 && speed <= SPEED_MAX) return speed;
+  throw new InvalidArgumentError(`expected a number above 0 and up to ${SPEED_MAX}`);
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (Number.isInteger(seed) && seed >= 0 && seed <= 1_000_000) return seed;
+  throw new InvalidArgumentError('expected a whole number from 0 to 1000000');
+}
+
+function refuseStrayOptions({ speed, seed }: ServeOptions): void {
+  if (speed === undefined && seed === undefined) return;
+  const name = speed === undefined ? '--seed' : '--speed';
+  throw new GatewayError('usage', `${name} is for a simulated board; name one with --simulate, for example rk3588`);
+}
+
+async function serveSimulated(
+  options: ServeOptions,
+  isDefault: { readonly policy: boolean; readonly data: boolean },
+): Promise<void> {
+  if (options.simulate === 'list') {
+    const rows = BOARDS.map(({ id, title, source }) => [id, title, source]);
+    console.log(formatTable(['board', 'what', 'figures from'], rows).join('\n'));
+    return;
+  }
+  const { id } = findBoard(options.simulate ?? '');
+  const original = isDefault.policy ? join(packageRoot(), 'routing-policy.yaml') : options.policy;
+  await runWithHeap(original, async () => {
+    const data = isDefault.data ? await mkdtemp(join(tmpdir(), `sluice-${id}-`)) : resolve(options.data);
+    try {
+      const speed = options.speed ?? SPEED_DEFAULT;
+      const folder = join(data, `simulated-${id}`);
+      const { policyFile } = await prepareSimulation({
+        board: id,
+        policyFile: original,
+        folder,
+        seed: options.seed ?? 1,
+      });
+      const simulation = { board: id, speed, policyFile: resolve(original) };
+      await serve({ ...options, policy: policyFile, data }, { clock: scaledClock(systemClock, speed), simulation });
+    } finally {
+      if (isDefault.data) await rm(data, { recursive: true, force: true });
+    }
+  });
+}
+
+async function serve(options: ServeOptions, time: Pick<GatewayOptions, 'clock' | 'simulation'>): Promise<void> {
   const log = await openEventLog({
     format: options.logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
     level: options.logLevel,
   });
   const events = createEventBus();
   events.subscribe((event) => log.write(event));
+  if (time.simulation !== undefined) tellSimulation(events, time.simulation);
   const gateway = await startGateway({
     policyFile: options.policy,
     dataDir: options.data,
     host: options.host,
     port: options.port,
     allowAnonymous: options.allowAnonymous === true,
-    clock: systemClock,
+    ...time,
     events,
     environment: process.env,
   });
@@ -65,4 +150,14 @@ async function serve(options: ServeOptions): Promise<void> {
   });
   await gateway.stop();
   log.flush();
+}
+
+function tellSimulation(
+  events: EventBus,
+  { board, speed, policyFile }: NonNullable<GatewayOptions['simulation']>,
+): void {
+  const message =
+    `SIMULATED ${board}: no model runs, ${policyFile} is served at ${speed} times the speed of the board. All times are ` +
+    `the board's; a millisecond that this machine takes itself shows as ${speed} ms`;
+  events.emit({ kind: 'gateway.notice', level: 'warn', message });
 }
