@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   policy: async () => (await import('./commands/policy.ts')).registerPolicyCommand,
   models: async () => (await import('./commands/models.ts')).registerModelsCommand,
   train: async () => (await import('./commands/train.ts')).registerTrainCommand,
+  simulate: async () => (await import('./commands/simulate.ts')).registerSimulateCommand,
   status: async () => (await import('./commands/status.ts')).registerStatusCommand,
 };
 

@@ -11,6 +11,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/classify': 1,
   'src/route': 1,
   'src/policy': 1,
+  'src/plot': 1,
   'src/learn': 1,
   'src/quality': 1,
   'src/transport': 2,
