@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs';
 import { classify } from '../../src/classify/classify.ts';
 import { guessFacts } from '../../src/classify/linear/guess-facts.ts';
 import { decodeWeights } from '../../src/classify/linear/weights-file.ts';
+import { MODEL_CLASSES, type ModelClass } from '../../src/core/classes.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
+import { type ModelId, modelId } from '../../src/core/ids.ts';
 import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import type { Figure } from '../../src/core/profile.ts';
 import type { RequestFacts } from '../../src/core/request.ts';
-import type { ModelView, Snapshot } from '../../src/core/snapshot.ts';
+import type { LaneEntry, ModelView, Snapshot } from '../../src/core/snapshot.ts';
 import { percentileSorted } from '../../src/core/stats.ts';
 import { decodeChat } from '../../src/dialects/openai/decode-chat.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -68,17 +70,40 @@ function requestShapes(): readonly RequestFacts[] {
   return bodies.map((body) => decodeChat(Buffer.from(body), () => undefined).facts);
 }
 
-/** Half of the models loaded, nothing running, all figures measured: every term of the prediction is computed. */
+/**
+ * Half of the models loaded, batch work running and twenty requests waiting, all figures measured: every term of the
+ * prediction is computed, evictions and interruptions included.
+ */
 function readySnapshot(policy: Policy): Snapshot {
   const models = [...policy.models.values()];
+  const nowMs = Date.UTC(2026, 0, 1);
+  const waiting = Array.from({ length: 20 }, (_, index) =>
+    laneEntry(models, { index, nowMs, modelClass: MODEL_CLASSES[index % MODEL_CLASSES.length] ?? 'batch' }),
+  );
+  const running = [{ ...laneEntry(models, { index: 0, nowMs, modelClass: 'batch' }), preemptible: PREEMPTIBLE }];
   return {
-    nowMs: Date.UTC(2026, 0, 1),
+    nowMs,
     models: new Map(models.map(({ id }, index) => [id, readyView(index)])),
-    lanes: new Map([['cpu', { device: 'cpu', lanes: 16, running: [], waiting: [] }]]),
+    lanes: new Map([['cpu', { device: 'cpu', lanes: 1, running, waiting }]]),
     memory: { budgetBytes: 7e9, pinnedBytes: 0, evictableBytes: 3e9 },
     windows: new Map(),
     knowledge: NO_KNOWLEDGE,
     recentSwaps: 0,
+  };
+}
+
+const PREEMPTIBLE = { by: ['route', 'interactive', 'quality'] as const, cancelMs: 500 };
+
+function laneEntry(
+  models: readonly { readonly id: ModelId }[],
+  at: { readonly index: number; readonly nowMs: number; readonly modelClass: ModelClass },
+): LaneEntry {
+  return {
+    class: at.modelClass,
+    model: models[at.index % models.length]?.id ?? modelId('none'),
+    arrivedMs: at.nowMs - 100 * at.index,
+    deadlineMs: at.modelClass === 'batch' ? Number.POSITIVE_INFINITY : at.nowMs + 1000 * at.index,
+    remainingMs: 1000,
   };
 }
 
@@ -117,7 +142,7 @@ function readyView(index: number): ModelView {
     },
     residency: index % 2 === 0 ? { kind: 'ready' } : { kind: 'stopped' },
     running: 0,
-    parallel: 16,
+    parallel: 1,
     slotWaitMs: 0,
     memoryBytes: size * 5e8,
     memoryBasis: 'measured',

@@ -1,5 +1,4 @@
 import type { LaneEntry, LaneView } from '../core/snapshot.ts';
-import { runningAfterYield } from './preemption.ts';
 import { compareEntries, type QueuedEntry } from './queue-order.ts';
 
 /** A lane that overran its prediction still counts as busy for this long: it is not free until it says so. */
@@ -25,32 +24,53 @@ export function modelWaitMs(
   parallel: number,
   nowMs: number,
 ): number {
-  const { model } = newcomer;
-  const ofModel = (entry: LaneEntry) => entry.model === model;
-  if (!lane.running.some(ofModel) && !lane.waiting.some(ofModel)) return 0;
-  const running = lane.running.filter(ofModel);
-  const waiting = lane.waiting.filter(ofModel);
-  if (waiting.length === 0 && running.length < parallel) return 0;
-  return waitOverServers(parallel, running, aheadOf(waiting, newcomer, nowMs));
+  return slotWaitMs(newcomer.model, parallel, { running: lane.running, ahead: aheadOf(lane.waiting, newcomer, nowMs) });
 }
 
-/** {@link laneWaitMs} and {@link modelWaitMs} together, with `victim` interrupted for the newcomer. */
-export function waitAfterYieldMs(
-  lane: LaneView,
-  newcomer: QueuedEntry & Pick<LaneEntry, 'model'>,
-  { victim, parallel, nowMs }: { readonly victim: LaneEntry; readonly parallel: number; readonly nowMs: number },
-): number {
-  const yielded = { ...lane, running: runningAfterYield(lane.running, victim) };
-  return Math.max(laneWaitMs(yielded, newcomer, nowMs), modelWaitMs(yielded, newcomer, parallel, nowMs));
+/** What a newcomer has before it. */
+export type Queue = { readonly running: readonly LaneEntry[]; readonly ahead: readonly LaneEntry[] };
+
+/** {@link modelWaitMs} where it is known already who goes before the newcomer. */
+export function slotWaitMs(model: LaneEntry['model'], parallel: number, { running, ahead }: Queue): number {
+  const ownRunning = ofModel(running, model);
+  const ownAhead = ofModel(ahead, model);
+  if (ownAhead.length === 0 && ownRunning.length < parallel) return 0;
+  return waitOverServers(parallel, ownRunning, ownAhead);
 }
 
-// The view holds its entries in queue order. Equal rank goes to whoever came first, and everybody in the queue did.
-function aheadOf(waiting: readonly LaneEntry[], newcomer: QueuedEntry, nowMs: number): readonly LaneEntry[] {
+const NONE: readonly LaneEntry[] = [];
+
+// Most models have nobody in the queue, and an array for each of a dozen models in each decision adds up.
+function ofModel(entries: readonly LaneEntry[], model: LaneEntry['model']): readonly LaneEntry[] {
+  let own: LaneEntry[] | undefined;
+  for (const entry of entries) {
+    if (entry.model !== model) continue;
+    own ??= [];
+    own.push(entry);
+  }
+  return own ?? NONE;
+}
+
+/** Who of the waiting goes before the newcomer, in their order: equal rank goes to whoever came first. */
+export function aheadOf(waiting: readonly LaneEntry[], newcomer: QueuedEntry, nowMs: number): readonly LaneEntry[] {
   return waiting.length === 0 ? waiting : waiting.filter((entry) => compareEntries(entry, newcomer, nowMs) <= 0);
+}
+
+/** {@link laneWaitMs} where it is known already who goes before the newcomer. */
+export function queueWaitMs(lanes: number, { running, ahead }: Queue): number {
+  if (ahead.length === 0 && running.length < lanes) return 0;
+  return waitOverServers(lanes, running, ahead);
 }
 
 function waitOverServers(servers: number, running: readonly LaneEntry[], ahead: readonly LaneEntry[]): number {
   if (servers <= 0) return Number.POSITIVE_INFINITY;
+  // One server, as most devices have: everything before the newcomer runs in turn.
+  if (servers === 1 && running.length <= 1) {
+    const first = running[0];
+    let waitMs = first === undefined ? 0 : Math.max(OVERRUN_MS_MIN, first.remainingMs);
+    for (const entry of ahead) waitMs += entry.remainingMs;
+    return waitMs;
+  }
   // After a live reduction more may run than there are servers; the surplus must end before anybody enters.
   const freeAtMs = running.map((entry) => Math.max(OVERRUN_MS_MIN, entry.remainingMs)).sort((a, b) => a - b);
   while (freeAtMs.length < servers) freeAtMs.unshift(0);

@@ -50,7 +50,7 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
   const { workload, snapshot, prior } = context;
   const { model, view, device } = subject;
   const { profile, service, runBasis, loadBasis } = serviceFigures(view, model);
-  const calibration = snapshot.knowledge.calibration(device, model.id);
+  const calibration = snapshot.knowledge.calibration(device, model.id, service);
   const loadMs = loadAheadMs(view, service, subject.evictMs);
   const figuresBasis = loadMs > 0 ? loadBasis : runBasis;
   const basis = view.stale.length > 0 ? stepDown(figuresBasis) : figuresBasis;
@@ -102,7 +102,7 @@ function expectedWaitMs(
   subject: PredictionSubject,
   run: { readonly firstMs: number; readonly workMs: number },
 ): number {
-  const waitMs = waitOf(subject, snapshot.nowMs);
+  const waitMs = waitOf(subject);
   if (waitMs <= startWithinMs(workload.slo, run)) return waitMs;
   return Math.min(waitMs, waitAfterYieldOf(subject, snapshot) ?? waitMs);
 }

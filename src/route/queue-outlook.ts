@@ -1,22 +1,21 @@
 import type { Slo, Workload } from '../core/decision.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { LaneEntry, LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
-import { laneWaitMs, modelWaitMs, waitAfterYieldMs } from './lane-wait.ts';
+import { aheadOf, type Queue, queueWaitMs, slotWaitMs } from './lane-wait.ts';
 import { memoryWaitAfterYieldMs } from './memory.ts';
-import { victimOf } from './preemption.ts';
-import type { QueuedEntry } from './queue-order.ts';
+import { runningAfterYield, victimOf } from './preemption.ts';
 import { loadOf } from './utility.ts';
 
 /** A device's queue as one newcomer sees it, the same for all models of the device. */
 export type QueueOutlook = {
   readonly lane: LaneView;
-  readonly newcomer: QueuedEntry;
-  /** {@link laneWaitMs} of the newcomer. */
+  /** Who goes before the newcomer, and how long until the device is free for it, ms. */
+  readonly queue: Queue;
   readonly waitMs: number;
   /** {@link loadOf} the device. */
   readonly load: number;
-  /** The running request that would make way for the newcomer. */
-  readonly victim: LaneEntry | undefined;
+  /** The same with the running request out of the way that would be interrupted; undefined where none would. */
+  readonly yielded: { readonly victim: LaneEntry; readonly queue: Queue; readonly waitMs: number } | undefined;
 };
 
 /** Looks at a device's queue once for all its models. */
@@ -30,13 +29,20 @@ export function lookAtQueue(
     arrivedMs: nowMs,
     deadlineMs: workload.slo.e2eMs === undefined ? Number.POSITIVE_INFINITY : nowMs + workload.slo.e2eMs,
   };
+  const queue = { running: lane.running, ahead: aheadOf(lane.waiting, newcomer, nowMs) };
+  const victim = victimOf(lane.running, newcomer, { nowMs });
   return {
     lane,
-    newcomer,
-    waitMs: laneWaitMs(lane, newcomer, nowMs),
+    queue,
+    waitMs: queueWaitMs(lane.lanes, queue),
     load: loadOf(lane, knowledge, nowMs),
-    victim: victimOf(lane.running, newcomer, { nowMs }),
+    yielded: victim && afterYield(lane.lanes, queue, victim),
   };
+}
+
+function afterYield(lanes: number, { running, ahead }: Queue, victim: LaneEntry) {
+  const queue = { running: runningAfterYield(running, victim), ahead };
+  return { victim, queue, waitMs: queueWaitMs(lanes, queue) };
 }
 
 /** What one model's newcomer waits for. */
@@ -49,25 +55,21 @@ export type Waiting = {
 };
 
 /** Wait before a model can take the newcomer, ms, nobody interrupted: the longest of lane, own slots and memory. */
-export function waitOf({ model, view, queue, memoryWaitMs }: Waiting, nowMs: number): number {
+export function waitOf({ model, view, queue, memoryWaitMs }: Waiting): number {
   const ahead = Math.max(memoryWaitMs, view.slotWaitMs);
   if (queue === undefined) return ahead;
-  // Nobody waits and fewer run on the whole device than this child alone takes: there is nothing to add up.
-  if (queue.lane.waiting.length === 0 && queue.lane.running.length < view.parallel) {
-    return Math.max(ahead, queue.waitMs);
-  }
-  const newcomer = { ...queue.newcomer, model: model.id };
-  return Math.max(ahead, queue.waitMs, modelWaitMs(queue.lane, newcomer, Math.max(1, view.parallel), nowMs));
+  return Math.max(ahead, queue.waitMs, slotWaitMs(model.id, Math.max(1, view.parallel), queue.queue));
 }
 
 /** The same where a running request makes way; undefined where none would. */
-export function waitAfterYieldOf({ model, view, queue }: Waiting, snapshot: Snapshot): number | undefined {
-  if (queue?.victim === undefined) return undefined;
-  const { lane, victim } = queue;
-  const newcomer = { ...queue.newcomer, model: model.id };
-  const parallel = Math.max(1, view.parallel);
-  const queueMs = waitAfterYieldMs(lane, newcomer, { victim, parallel, nowMs: snapshot.nowMs });
-  return Math.max(queueMs, memoryWaitAfterYieldMs(model.id, view, { snapshot, victim }));
+export function waitAfterYieldOf(
+  { model, view, queue, memoryWaitMs }: Waiting,
+  snapshot: Snapshot,
+): number | undefined {
+  if (queue?.yielded === undefined) return undefined;
+  const { victim, queue: after, waitMs } = queue.yielded;
+  const memoryMs = memoryWaitMs > 0 ? memoryWaitAfterYieldMs(model.id, view, { snapshot, victim }) : 0;
+  return Math.max(memoryMs, waitMs, slotWaitMs(model.id, Math.max(1, view.parallel), after));
 }
 
 /**
