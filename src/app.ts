@@ -1,6 +1,6 @@
 import type { Clock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
-import { type Knowledge, NO_KNOWLEDGE } from './core/knowledge.ts';
+import type { ModelId } from './core/ids.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { Policy } from './core/policy.ts';
 import { createHttpApp } from './http/app.ts';
@@ -18,9 +18,9 @@ import type { ServeParts } from './serve/job.ts';
 import { observeRun } from './serve/observe-run.ts';
 import { createPromptKnowledge, type PromptKnowledge } from './serve/prompt-knowledge.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
-import type { Profiles } from './store/profiles.ts';
 import { type BeforeStartRun, runBeforeStart } from './supervise/before-start.ts';
 import { createLanes, type Lanes } from './supervise/lane.ts';
+import { type ForeignLoad, watchForeignLoad } from './transport/foreign-load.ts';
 import { openPolicySource, type PolicyEvent, type PolicySource } from './transport/policy-source.ts';
 
 /** How a gateway is started. */
@@ -82,6 +82,7 @@ class RunningGateway implements Gateway {
   readonly #machine: Machine;
   readonly #lanes: Lanes;
   readonly #prompts: PromptKnowledge;
+  readonly #foreignLoad: ForeignLoad;
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
@@ -97,6 +98,11 @@ class RunningGateway implements Gateway {
     this.#machine = machine;
     this.#lanes = createLanes({ clock: options.clock, emit: options.events.emit });
     this.#prompts = createPromptKnowledge(options.clock, machine.supervisor);
+    this.#foreignLoad = watchForeignLoad({
+      clock: options.clock,
+      pids: () => [...machine.supervisor.views().values()].flatMap(({ pid }) => pid ?? []),
+    });
+    machine.profiles.onMeasured((id) => machine.learner.remeasured(this.#deviceOf(id), id));
     this.#parts = this.#makeParts();
     options.events.subscribe((event) => {
       if (event.kind === 'request.finished') machine.store.recordRequest(event.record);
@@ -208,14 +214,21 @@ class RunningGateway implements Gateway {
     await this.#server?.drain(drainMs, this.#options.clock);
     this.#parts.answers.cancelAll();
     await this.#started;
+    this.#foreignLoad.close();
     await this.#machine.close(drainMs);
     await this.#beforeStart?.stop();
     await this.#server?.close();
   }
 
+  #deviceOf(id: ModelId): string {
+    const policy = this.#source.current();
+    const runtime = policy.models.get(id)?.runtime;
+    return runtime === undefined ? '' : (policy.runtimes.get(runtime)?.device ?? '');
+  }
+
   #makeParts(): HttpParts {
     const { clock, events } = this.#options;
-    const { supervisor, profiles, store } = this.#machine;
+    const { supervisor, profiles, learner, store } = this.#machine;
     const policy = () => this.#source.current();
     const serve = this.#makeServeParts();
     const sources = {
@@ -225,7 +238,7 @@ class RunningGateway implements Gateway {
       lanes: this.#lanes,
       profileOf: profiles.profileOf.bind(profiles),
       prefixCacheOf: this.#prompts.cacheOf,
-      knowledge: knowledgeOf(profiles),
+      knowledge: learner.knowledge,
     };
     return {
       clock,
@@ -246,7 +259,7 @@ class RunningGateway implements Gateway {
         const model = policy().models.get(id);
         return model === undefined ? {} : profiles.profileOf(model, supervisor.views().get(id)?.facts);
       },
-      recentRequests: (limit) => store.recentRequests(limit),
+      recentRequests: (limit, requestId) => store.recentRequests(limit, { requestId }),
       isDraining: () => this.#isDraining,
       isStarting: () => this.#isStarting,
       started: () => this.#started,
@@ -257,18 +270,17 @@ class RunningGateway implements Gateway {
 
   #makeServeParts(): ServeParts {
     const { clock, events } = this.#options;
-    const { supervisor, profiles } = this.#machine;
+    const { supervisor, profiles, learner } = this.#machine;
     return {
       clock,
       emit: events.emit,
       lanes: this.#lanes,
-      knowledge: knowledgeOf(profiles),
+      knowledge: learner.knowledge,
       supervisor,
       prompts: this.#prompts,
       placeOf: (id) => {
         const policy = this.#source.current();
-        const runtime = policy.models.get(id)?.runtime;
-        const device = runtime === undefined ? '' : (policy.runtimes.get(runtime)?.device ?? '');
+        const device = this.#deviceOf(id);
         const view = supervisor.views().get(id);
         const { ubatch } = policy.models.get(id)?.settings ?? {};
         return { device, slots: view?.parallel ?? 1, ubatch, contextTokens: view?.facts?.contextTokens };
@@ -279,17 +291,12 @@ class RunningGateway implements Gateway {
       },
       observe: (id, record) => {
         const model = this.#source.current().models.get(id);
-        if (model !== undefined) observeRun(profiles, model, record);
+        if (model === undefined) return;
+        const { e2eMs = 0, queueMs = 0 } = record.actual;
+        const disturbed = this.#foreignLoad.disturbedSince(clock.monotonicMs() - e2eMs + queueMs);
+        const place = { device: this.#deviceOf(id), nowMs: clock.nowMs(), disturbed };
+        observeRun({ profiles, learner, ...place }, model, record);
       },
     };
   }
-}
-
-// Output lengths are what is learned so far; the rest of what traffic teaches is not known yet.
-function knowledgeOf(profiles: Profiles): Knowledge {
-  const outputTokens: Knowledge['outputTokens'] = (key, quantile) => {
-    const learned = profiles.outputTokens(key.class, quantile);
-    return learned === undefined ? undefined : { ...learned, basis: `class ${key.class}, n=${learned.n}` };
-  };
-  return { ...NO_KNOWLEDGE, outputTokens };
 }

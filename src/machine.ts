@@ -8,7 +8,9 @@ import type { ModelId } from './core/ids.ts';
 import type { ModelPolicy } from './core/policy.ts';
 import type { Profile } from './core/profile.ts';
 import type { Simulation } from './http/parts.ts';
+import { createLearner, type Learner } from './learn/learner.ts';
 import type { EventBus } from './observe/event-bus.ts';
+import { keepLearned } from './store/keep-learned.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
 import { knownFigures } from './supervise/known-figures.ts';
@@ -30,6 +32,7 @@ export type MachineOptions = {
 export type Machine = {
   readonly store: Store;
   readonly profiles: Profiles;
+  readonly learner: Learner;
   readonly supervisor: Supervisor;
   readonly close: (drainMs: number) => Promise<void>;
 };
@@ -47,6 +50,8 @@ export async function openMachine(
   try {
     const store = openStore(join(dataDir, 'sluice.db'), { clock, emit: events.emit });
     const profiles = createProfiles(store, clock);
+    const learner = openLearner(store, events);
+    const kept = keepLearned(learner, store, clock);
     const profileOf = (id: ModelId): Profile => {
       const model = modelOf(id);
       return model === undefined ? {} : profiles.profileOf(model);
@@ -66,12 +71,25 @@ export async function openMachine(
     const close = async (drainMs: number) => {
       await supervisor.stop(drainMs);
       profiles.close();
+      kept.close();
       store.close();
       lock.release();
     };
-    return { store, profiles, supervisor, close };
+    return { store, profiles, learner, supervisor, close };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+function openLearner(store: Store, { emit }: EventBus): Learner {
+  const notice = (message: string) => emit({ kind: 'gateway.notice', level: 'warn', message });
+  return createLearner({
+    state: store.learnedState(),
+    onDamaged: notice,
+    onDrift: (device) =>
+      notice(
+        `${device} has become slower than its models' benchmarks; predictions follow, and "sluice bench" measures it anew`,
+      ),
+  });
 }

@@ -9,8 +9,8 @@ const level = z.object({ mean: finite, spread: finite.nonnegative(), previous: f
 const arm = z.object({
   term,
   level,
-  /** Benchmarked time of a fixed piece of work, ms: the figures that the term corrects. */
-  referenceMs: finite.positive(),
+  /** Benchmarked time of a fixed piece of work, ms: the figures that the term corrects. 0 = the next ones it meets. */
+  referenceMs: finite.nonnegative(),
 });
 const phases = <Phase extends z.ZodType>(phase: Phase) => z.object({ prefill: phase, decode: phase });
 const device = z.object({

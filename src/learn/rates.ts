@@ -114,6 +114,7 @@ export function createDeviceRates(state: DeviceState = newDevice()): DeviceRates
         // The new figures already hold the drift that the device's term stands for.
         arm[phase].term.kappa = model === undefined ? 0 : -state.terms[phase].kappa;
         arm[phase].level = newLevel();
+        arm[phase].referenceMs = 0;
       }
     }
     if (model === undefined) state.terms = newTerms();
@@ -138,7 +139,7 @@ function calibrationOf(state: DeviceState, arm: Arm | undefined, service: Servic
     const { kappa } = terms[phase];
     if (arm === undefined) return { factor: Math.exp(kappa), n: 0 };
     const { term, referenceMs } = arm[phase];
-    const restated = service === undefined ? 1 : referenceMs / referenceMsOf(phase, service);
+    const restated = service === undefined || referenceMs === 0 ? 1 : referenceMs / referenceMsOf(phase, service);
     return { factor: Math.exp(kappa + term.kappa) * restated, n: term.n };
   };
   return Object.freeze({
@@ -166,12 +167,12 @@ function restate(arm: Arm, service: ServiceModel): void {
   for (const phase of PHASES) {
     const part = arm[phase];
     const referenceMs = referenceMsOf(phase, service);
-    if (referenceMs === part.referenceMs) continue;
-    const shift = Math.log(part.referenceMs / referenceMs);
+    const shift = part.referenceMs === 0 ? 0 : Math.log(part.referenceMs / referenceMs);
+    part.referenceMs = referenceMs;
+    if (shift === 0) continue;
     part.term.kappa += shift;
     part.level.mean += shift;
     if (part.level.previous !== undefined) part.level.previous += shift;
-    part.referenceMs = referenceMs;
   }
 }
 

@@ -16,7 +16,7 @@ export const newUtilisation = (): Utilisation => ({ share: 0 });
  * the last known moment is already in the mean.
  */
 export function addBusy(utilisation: Utilisation, nowMs: number, busyMs: number): void {
-  const startMs = Math.max(utilisation.atMs ?? Number.NEGATIVE_INFINITY, nowMs - Math.max(0, busyMs));
+  const startMs = Math.max(utilisation.atMs ?? Number.NEGATIVE_INFINITY, nowMs - positive(busyMs));
   const idleShare = 1 - decayed(utilisation, startMs);
   const busy = Math.max(0, nowMs - startMs);
   utilisation.share = 1 - idleShare * Math.exp(-busy / TIME_CONSTANT_MS);
@@ -29,3 +29,6 @@ export const utilisationAt = (utilisation: Utilisation, nowMs: number): number =
 
 const decayed = ({ share, atMs }: Utilisation, nowMs: number): number =>
   atMs === undefined ? 0 : share * Math.exp(-Math.max(0, nowMs - atMs) / TIME_CONSTANT_MS);
+
+// Not Math.max: a time that an engine told as no number must not become the share.
+const positive = (ms: number): number => (Number.isNaN(ms) ? 0 : Math.max(0, ms));

@@ -27,9 +27,10 @@ export function guessOutput(
   asked: { readonly key: OutputKey; readonly prior: OutputPrior; readonly quantile: number },
 ): OutputGuess {
   const { key, prior, quantile } = asked;
-  const learned = knowledge.outputTokens(key, quantile);
+  const learned = knowledge.outputTokens(key, quantile, prior.outputTokens);
   const tokens = atLeastOne(learned?.tokens ?? prior.outputTokens);
-  const median = learned === undefined ? priorMedian(prior) : knowledge.outputTokens(key, 0.5)?.tokens;
+  const median =
+    learned === undefined ? priorMedian(prior) : knowledge.outputTokens(key, 0.5, priorMedian(prior))?.tokens;
   const medianTokens = Math.min(tokens, atLeastOne(median ?? tokens));
   const { outputTokensMax } = workload;
   if (outputTokensMax !== undefined && outputTokensMax <= tokens) {

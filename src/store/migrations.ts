@@ -14,6 +14,7 @@ import { GatewayError } from '../core/errors.ts';
  *   file_hashes   SHA-256 of model files, so that a 17 GB file is not read again while it stays the same
  *   fingerprints  states of the machine figures were measured in, by their id; facts as JSON
  *   co_runs       how much slower a model is while another device works, from `bench --pairs`
+ *   learned       what live traffic has taught, one JSON value per device, class and group of output lengths
  *   bench_open_runs, bench_steps   runs in progress and what they have measured so far, so that they can be gone on with
  */
 export const MIGRATIONS: readonly string[] = [
@@ -100,6 +101,13 @@ export const MIGRATIONS: readonly string[] = [
     step TEXT NOT NULL,
     samples TEXT NOT NULL,
     UNIQUE (run_id, model, step)
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE learned (
+    key TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    value TEXT NOT NULL
   ) STRICT;
   `,
 ];

@@ -5,8 +5,10 @@ import type { ModelClass } from '../core/classes.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { EmitEvent, RequestRecord } from '../core/events.ts';
-import type { ModelId } from '../core/ids.ts';
+import type { ModelId, RequestId } from '../core/ids.ts';
+import type { LearnedRow, LearnedState } from '../learn/learned-state.ts';
 import { type BenchTables, openBenchTables } from './bench-tables.ts';
+import { openLearnedTable, type WaitingRow } from './learned-table.ts';
 import { migrate } from './migrations.ts';
 import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
 import { openRequestTable } from './request-table.ts';
@@ -27,8 +29,10 @@ export interface Store extends BenchTables {
   recordObservation(modelKey: string, observation: Observation): void;
   /** Oldest first, the newest `limit` of them, from disk only. */
   observations(modelKey: string, limit: number): readonly Observation[];
-  /** Output lengths of the newest `limit` requests of a class that ended by themselves (`stop`), from disk only. */
-  outputTokens(modelClass: ModelClass, limit: number): readonly number[];
+  /** Remembers what live traffic has taught, each row in place of the one with its key. */
+  recordLearned(rows: readonly LearnedRow[]): void;
+  /** What was learned until the last flush. */
+  learnedState(): LearnedState;
   /** Changes whenever another process has written to the file. */
   dataVersion(): number;
   /** Writes what waits. False where the disk refused it. */
@@ -38,6 +42,7 @@ export interface Store extends BenchTables {
 
 /** All conditions given must hold. */
 export type RequestFilter = {
+  readonly requestId?: RequestId;
   readonly model?: ModelId;
   readonly class?: ModelClass;
   readonly client?: string;
@@ -54,7 +59,8 @@ export type StoreDeps = {
 
 type Row =
   | { readonly kind: 'request'; readonly record: RequestRecord }
-  | { readonly kind: 'observations'; readonly modelKey: string; readonly observations: Observation[] };
+  | { readonly kind: 'observations'; readonly modelKey: string; readonly observations: Observation[] }
+  | { readonly kind: 'learned'; readonly rows: readonly WaitingRow[] };
 
 /** Rows written between two rounds of pruning. */
 const PRUNE_EVERY_ROWS = 1_000;
@@ -68,12 +74,14 @@ export function openStore(file: string, deps: StoreDeps): Store {
   const database = openDatabase(file, deps.pagesMax);
   const requests = openRequestTable(database, deps.clock);
   const observations = openObservationTable(database);
+  const learned = openLearnedTable(database);
   const windows = new Map<string, Observation[]>();
   let writtenSincePrune = PRUNE_EVERY_ROWS;
 
   const writeRows = database.transaction((rows: readonly Row[]) => {
     for (const row of rows) {
       if (row.kind === 'request') requests.insert(row.record);
+      else if (row.kind === 'learned') row.rows.forEach(learned.upsert);
       else for (const observation of row.observations) observations.insert(row.modelKey, observation);
     }
     writtenSincePrune += rows.length;
@@ -120,9 +128,11 @@ export function openStore(file: string, deps: StoreDeps): Store {
           : [...newest, ...requests.newest(limit - newest.length, filter)];
       },
       observations: observations.newest,
-      outputTokens: requests.outputTokens,
+      learnedState: learned.state,
       dataVersion: () => Number(database.pragma('data_version', { simple: true })),
     }),
+    recordLearned: (rows) =>
+      buffer.add({ kind: 'learned', rows: rows.map(({ key, value }) => ({ key, json: JSON.stringify(value) })) }),
     recordRequest: (record) => buffer.add({ kind: 'request', record: requests.trim(record) }),
     recordObservation,
     flush: () => buffer.flush(),
@@ -134,6 +144,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
 }
 
 const matches = (record: RequestRecord, filter: RequestFilter): boolean =>
+  (filter.requestId === undefined || record.requestId === filter.requestId) &&
   (filter.model === undefined || record.model === filter.model) &&
   (filter.class === undefined || record.class === filter.class) &&
   (filter.client === undefined || record.client === filter.client) &&

@@ -8,7 +8,6 @@ import { modelKey } from './model-key.ts';
 import { OBSERVATIONS_KEPT, type Observation } from './observation-table.ts';
 import { observedRows } from './observed.ts';
 import type { Store } from './open-store.ts';
-import { createOutputLengths, type OutputLengths } from './output-lengths.ts';
 import { loadReference, type ReferenceTable, referenceRows } from './reference.ts';
 
 /** Gap between two looks for benchmark runs of another process. */
@@ -22,10 +21,8 @@ const RESOLVE_EVERY_MS = 100;
 /**
  * Best known figures of every model, in memory for the hot path. What live traffic shows counts within 100 ms and goes
  * to SQLite in the background; what `sluice bench` of another process measured is picked up within five seconds.
- * `finished` takes the length of an answer that ended by itself (`finish_reason: stop`); `outputTokens` gives a class's
- * learned length at a quantile (0..1), undefined below 20 answers.
  */
-export interface Profiles extends OutputLengths {
+export interface Profiles {
   /**
    * Resolved figures of a model. The same object as long as nothing changed, so callers may compare and cache by it.
    * `facts` are the supervisor's; a new facts object means the file was looked at again, and its key is made anew.
@@ -34,6 +31,8 @@ export interface Profiles extends OutputLengths {
   profileOf(model: ModelPolicy, facts?: ModelFacts): Profile;
   /** Takes in what one served request showed. Never throws, never touches the disk. */
   observe(model: ModelPolicy, observation: Omit<Observation, 'atMs'>): void;
+  /** Has somebody told of a model whose rates were measured here anew. One listener. */
+  onMeasured(listener: (model: ModelId) => void): void;
   /** Looks for figures of other processes now. */
   refresh(): void;
   /** Stops looking. The store is the caller's to close. */
@@ -60,6 +59,7 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
   let law: SizeLaw | undefined;
   let dataVersion = store.dataVersion();
   let cancelTimer: CancelTimer | undefined;
+  let told: (model: ModelId) => void = () => undefined;
 
   const everythingChanged = () => {
     law = undefined;
@@ -91,24 +91,18 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     // A policy reload makes new model objects; what was observed under the same key still holds and may not be on disk yet.
     const fromDisk = () => (key === undefined ? [] : [...store.observations(key, OBSERVATIONS_KEPT)]);
     const observations = previous !== undefined && previous.key === key ? previous.observations : fromDisk();
-    const stored = storedRows(model, key);
-    return {
-      model,
-      facts,
-      key,
-      stored,
-      observations,
-      profile: {},
-      stale: true,
-      resolvedAtMs: Number.NEGATIVE_INFINITY,
-    };
+    return { model, facts, key, stored: storedRows(model, key), observations, ...UNRESOLVED };
   };
 
   const refresh = () => {
     const version = store.dataVersion();
     if (version === dataVersion) return;
     dataVersion = version;
-    for (const entry of entries.values()) entry.stored = storedRows(entry.model, entry.key);
+    for (const entry of entries.values()) {
+      const before = measuredAt(entry.stored);
+      entry.stored = storedRows(entry.model, entry.key);
+      if (measuredAt(entry.stored) > before) told(entry.model.id);
+    }
     everythingChanged();
   };
 
@@ -144,10 +138,24 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
       if (entry.observations.length > OBSERVATIONS_KEPT) entry.observations.shift();
       entry.stale = true;
     },
-    ...createOutputLengths(store),
+    onMeasured: (listener) => {
+      told = listener;
+    },
     refresh,
     close: () => cancelTimer?.(),
   };
+}
+
+const UNRESOLVED = { profile: {}, stale: true, resolvedAtMs: Number.NEGATIVE_INFINITY };
+
+/** ISO time of the newest rate that was measured here; '' where none was. */
+function measuredAt(rows: readonly ProfileRow[]): string {
+  let newest = '';
+  for (const { metric, figure } of rows) {
+    const isRate = metric === 'prefillTokensPerSec' || metric === 'decodeTokensPerSec';
+    if (isRate && figure.provenance === 'measured' && (figure.at ?? '') > newest) newest = figure.at ?? '';
+  }
+  return newest;
 }
 
 /** What is measured or observed here, of models whose size is known. */

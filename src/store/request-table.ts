@@ -1,5 +1,4 @@
 import type { Database } from 'better-sqlite3';
-import type { ModelClass } from '../core/classes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RequestRecord } from '../core/events.ts';
 import { decodeRequest, encodeCandidates, encodeRequest } from './request-rows.ts';
@@ -16,12 +15,11 @@ export const DECISIONS_KEPT = 5_000;
  */
 export const DECISIONS_PER_SECOND = 100;
 
-/** Output lengths are learned from this many requests back at most, which start-up has to read through. */
-const LEARNED_FROM = 5_000;
 /** Rows one round of pruning by age looks at. */
 const PRUNED_AT_ONCE = 2_000;
 
 type Filter = {
+  readonly requestId?: string;
   readonly model?: string;
   readonly class?: string;
   readonly client?: string;
@@ -37,12 +35,9 @@ export function openRequestTable(database: Database, clock: Clock) {
   const insertDecision = database.prepare('INSERT INTO decisions (seq, candidates) VALUES (?, ?)');
   const selectNewest = database.prepare<unknown[], { record: string; candidates: string | null }>(`
     SELECT record, candidates FROM requests LEFT JOIN decisions USING (seq)
-    WHERE (@model IS NULL OR model = @model) AND (@class IS NULL OR class = @class)
+    WHERE (@requestId IS NULL OR request_id = @requestId) AND (@model IS NULL OR model = @model) AND (@class IS NULL OR class = @class)
       AND (@client IS NULL OR client = @client) AND (@outcome IS NULL OR outcome = @outcome)
     ORDER BY seq DESC LIMIT @limit`);
-  const selectOutputs = database.prepare<unknown[], { output_tokens: number }>(`
-    SELECT output_tokens FROM requests WHERE seq > ${newestSeq} - ${LEARNED_FROM}
-      AND class = ? AND finish_reason = 'stop' AND output_tokens > 0 ORDER BY seq DESC LIMIT ?`);
   const prunings = [
     database.prepare(`DELETE FROM decisions WHERE seq <= ${newestSeq} - ${DECISIONS_KEPT}`),
     database.prepare(`DELETE FROM requests WHERE seq <= ${newestSeq} - ${REQUESTS_KEPT}`),
@@ -72,11 +67,11 @@ export function openRequestTable(database: Database, clock: Clock) {
       if (record.candidates.length > 0) insertDecision.run(lastInsertRowid, encodeCandidates(record));
     },
     newest: (limit: number, filter: Filter): readonly RequestRecord[] => {
-      const { model = null, client = null, outcome = null } = filter;
-      return selectNewest.all({ model, client, outcome, class: filter.class ?? null, limit }).map(decodeRequest);
+      const { requestId = null, model = null, client = null, outcome = null } = filter;
+      return selectNewest
+        .all({ requestId, model, client, outcome, class: filter.class ?? null, limit })
+        .map(decodeRequest);
     },
-    outputTokens: (modelClass: ModelClass, limit: number): readonly number[] =>
-      selectOutputs.all(modelClass, limit).map((row) => row.output_tokens),
     prune: (): void => {
       for (const pruning of prunings) pruning.run();
       pruneByAge.run(clock.nowMs() - REQUESTS_KEPT_MS);

@@ -193,7 +193,7 @@ describe('drift', () => {
     expect(alarms).toEqual(['cpu']);
     expect(learner.knowledge.calibration('cpu', LARGE).drift).toBe('drifting');
     learner.remeasured('cpu', SMALL);
-    const { drift, decode } = learner.knowledge.calibration('cpu', SMALL);
+    const { drift, decode } = learner.knowledge.calibration('cpu', SMALL, scaled(1.5));
     expect(drift).toBe('none');
     expect(decode.factor).toBeCloseTo(1, 6);
     expect(learner.knowledge.calibration('cpu', LARGE).decode.factor).toBeGreaterThan(1.1);

@@ -301,19 +301,40 @@ describe('recordObservation', () => {
   });
 });
 
-describe('outputTokens', () => {
-  test('only answers that ended by themselves count, newest first', () => {
-    const { store } = open(':memory:');
-    const add = (finishReason: string, outputTokens: number) =>
-      store.recordRequest(
-        requestRecord({ outcome: { kind: 'ok', finishReason, sloMet: true }, actual: { outputTokens } }),
-      );
-    add('stop', 10);
-    add('length', 99);
-    add('stop', 30);
+describe('learnedState', () => {
+  const rows = (store: Store) => [...store.learnedState().rows].sort((a, b) => a.key.localeCompare(b.key));
+
+  test('gives back the last value of each key after the file was opened again', () => {
+    const file = join(temporaryFolder(), 'sluice.db');
+    const { store } = open(file);
+    store.recordLearned([
+      { key: 'a', value: [1] },
+      { key: 'b', value: { c: 2 } },
+    ]);
+    store.recordLearned([{ key: 'a', value: [3] }]);
     store.flush();
-    expect(store.outputTokens('interactive', 5)).toEqual([30, 10]);
-    expect(store.outputTokens('route', 5)).toEqual([]);
+    expect(rows(open(file).store)).toEqual([
+      { key: 'a', value: [3] },
+      { key: 'b', value: { c: 2 } },
+    ]);
+  });
+
+  test('keeps a value as it was when it was recorded', () => {
+    const { store } = open(':memory:');
+    const value = [1];
+    store.recordLearned([{ key: 'a', value }]);
+    value.push(2);
+    store.flush();
+    expect(rows(store)).toEqual([{ key: 'a', value: [1] }]);
+  });
+
+  test('leaves rows of another version aside and hands out damaged ones as they are', () => {
+    const file = join(temporaryFolder(), 'sluice.db');
+    open(file).store.close();
+    const database = new DatabaseFile(file);
+    database.exec("INSERT INTO learned VALUES ('old', 0, '1'), ('broken', 1, '{')");
+    database.close();
+    expect(rows(open(file).store)).toEqual([{ key: 'broken', value: '{' }]);
   });
 });
 

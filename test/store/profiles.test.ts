@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { modelId } from '../../src/core/ids.ts';
 import type { ModelPolicy } from '../../src/core/policy.ts';
 import type { FigureRow } from '../../src/store/bench-tables.ts';
 import { modelKey } from '../../src/store/model-key.ts';
@@ -8,7 +9,6 @@ import { openStore, type Store } from '../../src/store/open-store.ts';
 import { createProfiles } from '../../src/store/profiles.ts';
 import { fakeClock } from '../helpers/fake-clock.ts';
 import { modelFacts, modelPolicy } from '../helpers/policy-values.ts';
-import { requestRecord } from '../helpers/request-record.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 function setUp(file = ':memory:') {
@@ -231,24 +231,23 @@ describe('observe', () => {
   });
 });
 
-describe('outputTokens', () => {
-  test('is unknown below 20 answers, then the nearest-rank quantile of the last 200', () => {
-    const { profiles } = setUp();
-    for (let index = 1; index < 20; index += 1) profiles.finished('route', index);
-    expect(profiles.outputTokens('route', 0.8)).toBeUndefined();
-    profiles.finished('route', 20);
-    expect(profiles.outputTokens('route', 0.8)).toEqual({ tokens: 16, n: 20 });
-    for (let index = 0; index < 200; index += 1) profiles.finished('route', 7);
-    expect(profiles.outputTokens('route', 1)).toEqual({ tokens: 7, n: 200 });
-    expect(profiles.outputTokens('batch', 0.8)).toBeUndefined();
-  });
-
-  test('is learned from the requests of earlier runs', () => {
-    const file = join(temporaryFolder(), 'sluice.db');
-    const first = setUp(file);
-    for (let index = 1; index <= 30; index += 1)
-      first.store.recordRequest(requestRecord({ actual: { outputTokens: index } }));
-    first.store.flush();
-    expect(setUp(file).profiles.outputTokens('interactive', 0.5)).toEqual({ tokens: 15, n: 30 });
+describe('onMeasured', () => {
+  test('tells of a model whose rates were measured anew, once, and of no other', () => {
+    const { store, profiles } = setUp(join(temporaryFolder(), 'sluice.db'));
+    const told: string[] = [];
+    profiles.onMeasured((model) => told.push(model));
+    const [model, other] = [boardModel(), boardModel({ id: modelId('other') })];
+    appendFileSync(other.file, 'of another model');
+    for (const one of [model, other]) profiles.profileOf(one, modelFacts());
+    save(store, [figure(model, 4)]);
+    profiles.refresh();
+    profiles.refresh();
+    expect(told).toEqual([]);
+    const second = openStore(store.file, { clock: fakeClock() });
+    onTestFinished(() => second.close());
+    save(second, [figure(model, 5, { at: '2026-11-21T10:00:00.000Z' })], { id: 'run-2' });
+    profiles.refresh();
+    profiles.refresh();
+    expect(told).toEqual([model.id]);
   });
 });
