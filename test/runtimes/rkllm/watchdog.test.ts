@@ -18,15 +18,33 @@ describe('createWatchdog', () => {
     expect(silences).toEqual([100]);
   });
 
-  it('counts anew from what it heard', async () => {
+  it('counts anew from what it heard, an eighth of the limit late at most', async () => {
     const { clock, watchdog, silences } = watched(100);
     for (let round = 0; round < 5; round += 1) {
       await clock.advance(90);
       watchdog.heard(100);
     }
     expect(silences).toEqual([]);
-    await clock.advance(100);
+    await clock.advance(99);
+    expect(silences).toEqual([]);
+    await clock.advance(14);
     expect(silences).toEqual([100]);
+  });
+
+  it('costs no look at the clock and no timer to be heard by', () => {
+    const clock = fakeClock();
+    let looks = 0;
+    const monotonicMs = () => {
+      looks += 1;
+      return clock.monotonicMs();
+    };
+    const counted = { ...clock, monotonicMs };
+    const watchdog = createWatchdog(counted, 100, () => undefined);
+    const [looksBefore, timersBefore] = [looks, clock.timers()];
+    for (let piece = 0; piece < 1000; piece += 1) watchdog.heard(100);
+    expect([looks, clock.timers()]).toEqual([looksBefore, timersBefore]);
+    watchdog.stop();
+    expect(clock.timers()).toBe(0);
   });
 
   it('takes a shorter limit at once', async () => {
