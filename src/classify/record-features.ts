@@ -1,15 +1,16 @@
-import { isModelClass } from '../core/classes.ts';
+import { isModelClass, type Task } from '../core/classes.ts';
 import { type RequestFeatures, testKey } from '../core/features.ts';
 import type { Policy, RuleCondition } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import { resolveModelName } from './model-name.ts';
-import { headerHolds, testBounded } from './rules.ts';
+import { describeHeaderTest, headerHolds, textHolds } from './rules.ts';
+import { backgroundPrompt } from './shape.ts';
 
 /**
  * What is kept of a request for `policy diff`, see {@link RequestFeatures}. Puts every text and header test of the
  * policy's rules to the request once, also those behind the rule that decided: another policy may ask in another order.
  */
-export function recordFeatures(facts: RequestFacts, policy: Policy): RequestFeatures {
+export function recordFeatures(facts: RequestFacts, policy: Policy, task: Task): RequestFeatures {
   return {
     model: knownName(facts.model, policy),
     classHint: facts.classHint !== undefined && isModelClass(facts.classHint.value) ? facts.classHint : undefined,
@@ -28,6 +29,9 @@ export function recordFeatures(facts: RequestFacts, policy: Policy): RequestFeat
     sloTtftMs: facts.sloTtftMs,
     sloE2eMs: facts.sloE2eMs,
     tests: testsOf(facts, policy),
+    background: backgroundPrompt(facts) !== undefined,
+    task,
+    guess: facts.guess,
   };
 }
 
@@ -55,16 +59,10 @@ function testsOf(facts: RequestFacts, policy: Policy): RequestFeatures['tests'] 
 function putTests(condition: RuleCondition, facts: RequestFacts, tests: Record<string, boolean>): void {
   const { systemMatches, lastUserMatches, header } = condition;
   if (systemMatches !== undefined) {
-    tests[testKey('system', String(systemMatches))] ??= testBounded(systemMatches, facts.systemText);
+    tests[testKey('system', String(systemMatches))] ??= textHolds('system', systemMatches, facts);
   }
   if (lastUserMatches !== undefined) {
-    tests[testKey('last user', String(lastUserMatches))] ??= testBounded(lastUserMatches, facts.lastUserText);
+    tests[testKey('last user', String(lastUserMatches))] ??= textHolds('last user', lastUserMatches, facts);
   }
   if (header !== undefined) tests[testKey('header', describeHeaderTest(header))] ??= headerHolds(header, facts);
-}
-
-/** A header test in words, for its key: `x-purpose = background`, `x-purpose ~ /^back/`, `x-purpose given`. */
-export function describeHeaderTest({ name, equals, matches }: NonNullable<RuleCondition['header']>): string {
-  const parts = [...(equals === undefined ? [] : [`= ${equals}`]), ...(matches === undefined ? [] : [`~ ${matches}`])];
-  return `${name.toLowerCase()} ${parts.length === 0 ? 'given' : parts.join(' ')}`;
 }

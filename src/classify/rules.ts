@@ -1,3 +1,4 @@
+import { type TestKind, testKey } from '../core/features.ts';
 import type { ClientPolicy, RuleCondition } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import { estimatePromptTokens } from './shape.ts';
@@ -53,11 +54,11 @@ function withinBounds(
 function matchTexts(condition: RuleCondition, { facts }: RuleSubject, evidence: string[]): boolean {
   const { systemMatches, lastUserMatches } = condition;
   if (systemMatches !== undefined) {
-    if (!testBounded(systemMatches, facts.systemText)) return false;
+    if (!textHolds('system', systemMatches, facts)) return false;
     evidence.push(`system text matches ${systemMatches}`);
   }
   if (lastUserMatches !== undefined) {
-    if (!testBounded(lastUserMatches, facts.lastUserText)) return false;
+    if (!textHolds('last user', lastUserMatches, facts)) return false;
     evidence.push(`last user message matches ${lastUserMatches}`);
   }
   return true;
@@ -71,8 +72,18 @@ function matchHeader(condition: RuleCondition, { facts }: RuleSubject, evidence:
   return true;
 }
 
+/** True when the system text or the last user message matches. */
+export function textHolds(kind: 'system' | 'last user', pattern: RegExp, facts: RequestFacts): boolean {
+  return (
+    recall(facts, kind, String(pattern)) ??
+    testBounded(pattern, kind === 'system' ? facts.systemText : facts.lastUserText)
+  );
+}
+
 /** True when the request carries the header and its value is as wanted. */
 export function headerHolds(wanted: NonNullable<RuleCondition['header']>, facts: RequestFacts): boolean {
+  const recalled = recall(facts, 'header', describeHeaderTest(wanted));
+  if (recalled !== undefined) return recalled;
   const value = facts.header(wanted.name.toLowerCase());
   if (value === undefined) return false;
   if (wanted.equals !== undefined && value !== wanted.equals) return false;
@@ -102,10 +113,23 @@ function equals<Value>(
   return true;
 }
 
-/**
- * Puts an operator's expression to the first 4,000 UTF-16 units of a text. Patterns come from the policy's parser,
- * without the g and y flags, so that a test leaves no state behind.
- */
-export function testBounded(pattern: RegExp, text: string): boolean {
+/** A header test in words, for its key: `x-purpose = background`, `x-purpose ~ /^back/`, `x-purpose given`. */
+export function describeHeaderTest({ name, equals, matches }: NonNullable<RuleCondition['header']>): string {
+  const parts = [...(equals === undefined ? [] : [`= ${equals}`]), ...(matches === undefined ? [] : [`~ ${matches}`])];
+  return `${name.toLowerCase()} ${parts.length === 0 ? 'given' : parts.join(' ')}`;
+}
+
+// Of a recorded request only the answers are left. A test nobody put then counts as not held, and is noted.
+function recall({ recorded }: RequestFacts, kind: TestKind, condition: string): boolean | undefined {
+  if (recorded === undefined) return undefined;
+  const key = testKey(kind, condition);
+  const answer = recorded.tests[key];
+  if (answer === undefined) recorded.unanswered.add(key);
+  return answer ?? false;
+}
+
+// Cut to 4,000 UTF-16 units. Patterns come from the policy's parser, without the g and y flags, so that a test leaves no
+// state behind.
+function testBounded(pattern: RegExp, text: string): boolean {
   return pattern.test(text.length > REGEX_INPUT_CHARS_MAX ? text.slice(0, REGEX_INPUT_CHARS_MAX) : text);
 }

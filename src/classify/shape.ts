@@ -60,7 +60,9 @@ export function classOfShape(facts: RequestFacts, reasons: Reason[]): ModelClass
 /** Prompt tokens guessed from characters, for rules and shape; prediction uses each model's own ratio. */
 export const estimatePromptTokens = (facts: RequestFacts): number => Math.ceil(facts.promptChars / CHARS_PER_TOKEN);
 
-function backgroundPrompt(facts: RequestFacts): string | undefined {
+/** Kind of a prompt that chat front ends send in the background, e.g. `title generation`; undefined for any other. */
+export function backgroundPrompt(facts: RequestFacts): string | undefined {
+  if (facts.recorded !== undefined) return facts.recorded.background ? 'a background prompt' : undefined;
   const system = facts.systemText.slice(0, FINGERPRINT_CHARS);
   const user = facts.lastUserText.slice(0, FINGERPRINT_CHARS);
   for (const { name, pattern } of BACKGROUND_PROMPTS) {

@@ -16,6 +16,10 @@ export function taskOf(facts: RequestFacts, policy: Policy, reasons: Reason[]): 
     reasons.push({ rule: ruleOf(guess), detail: `task ${guess.task}${told(guess.taskShare)}${noteOf(guess)}` });
     return guess.task;
   }
+  if (facts.recorded !== undefined) {
+    reasons.push({ rule: 'task', detail: `${facts.recorded.task} (recorded)` });
+    return facts.recorded.task;
+  }
   const byWords = detectTask(facts);
   const unsure = guess === undefined ? '' : `; ${guess.by} unsure: ${guess.task}${told(guess.taskShare)}`;
   reasons.push({ rule: 'task', detail: `${byWords.task} (${byWords.evidence}${unsure})` });

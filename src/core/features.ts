@@ -1,3 +1,5 @@
+import type { Task } from './classes.ts';
+import type { Guess } from './guess.ts';
 import type { RequestFacts } from './request.ts';
 
 /**
@@ -28,6 +30,17 @@ export type RequestFeatures = Pick<
   readonly classHint: RequestFacts['classHint'];
   /** Answers of the policy's tests on texts and headers, by {@link testKey}; a test that is not here was not put. */
   readonly tests: Readonly<Record<string, boolean>>;
+  /** True where the texts are of a kind that chat front ends send in the background. */
+  readonly background: boolean;
+  /** The task it was taken for, and what a learned classifier had guessed. */
+  readonly task: Task;
+  readonly guess: Guess | undefined;
+};
+
+/** Answers that stand in for texts and headers when a recorded request is classified again. */
+export type RecordedAnswers = Pick<RequestFeatures, 'tests' | 'background' | 'task'> & {
+  /** Takes the tests that were needed and never put: where it is not empty, the class is not certain. */
+  readonly unanswered: Set<string>;
 };
 
 /** Kinds of tests a rule can put to what is not recorded. */

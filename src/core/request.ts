@@ -1,3 +1,4 @@
+import type { RecordedAnswers } from './features.ts';
 import type { Guess } from './guess.ts';
 import type { PrefixMarks } from './prefix-marks.ts';
 
@@ -36,6 +37,8 @@ export type RequestFacts = {
   readonly sloE2eMs: number | undefined;
   /** What a learned classifier makes of it; undefined where none was asked. */
   readonly guess?: Guess;
+  /** There for a request of the past, whose texts and headers nobody has any more. */
+  readonly recorded?: RecordedAnswers;
   /** One request header by lower-case name. */
   readonly header: (name: string) => string | undefined;
 };

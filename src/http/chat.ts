@@ -60,7 +60,9 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   // A turn of the event loop is spent only where a model is asked.
   const facts = { ...decoded.facts, guess: guess instanceof Promise ? await guess : guess };
   const asked = { ...toWorkload(parts, facts, client), draw: drawOf(arrival.requestId) };
-  const features = parts.policy().gateway.recordFeatures ? recordFeatures(facts, parts.policy()) : undefined;
+  const features = parts.policy().gateway.recordFeatures
+    ? recordFeatures(facts, parts.policy(), asked.task)
+    : undefined;
   const routed = routeRequest(parts, asked, bytes);
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
