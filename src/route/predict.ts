@@ -102,7 +102,7 @@ function expectedWaitMs(
   subject: PredictionSubject,
   run: { readonly firstMs: number; readonly workMs: number },
 ): number {
-  const waitMs = waitOf(subject, snapshot.nowMs);
+  const waitMs = waitOf(subject);
   if (waitMs <= startWithinMs(workload.slo, run)) return waitMs;
   return Math.min(waitMs, waitAfterYieldOf(subject, snapshot) ?? waitMs);
 }
