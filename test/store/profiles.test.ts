@@ -239,14 +239,12 @@ describe('onMeasured', () => {
     const [model, other] = [boardModel(), boardModel({ id: modelId('other') })];
     appendFileSync(other.file, 'of another model');
     for (const one of [model, other]) profiles.profileOf(one, modelFacts());
-    save(store, [figure(model, 4)]);
-    profiles.refresh();
-    profiles.refresh();
-    expect(told).toEqual([]);
     const second = openStore(store.file, { clock: fakeClock() });
     onTestFinished(() => second.close());
-    save(second, [figure(model, 5, { at: '2026-11-21T10:00:00.000Z' })], { id: 'run-2' });
+    save(second, [figure(model, 5)]);
     profiles.refresh();
+    profiles.refresh();
+    save(second, [figure(other, 3)], { id: 'theirs', provenance: 'imported' });
     profiles.refresh();
     expect(told).toEqual([model.id]);
   });
