@@ -7,7 +7,7 @@ import { GatewayError, messageOf } from '../core/errors.ts';
 import type { EmitEvent, RequestRecord } from '../core/events.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { LearnedRow, LearnedState } from '../learn/learned-state.ts';
-import { type BenchTables, openBenchTables } from './bench-tables.ts';
+import { type BenchRows, type BenchRunRow, type BenchTables, openBenchTables } from './bench-tables.ts';
 import { openLearnedTable, type WaitingRow } from './learned-table.ts';
 import { migrate } from './migrations.ts';
 import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
@@ -33,7 +33,7 @@ export interface Store extends BenchTables {
   recordLearned(rows: readonly LearnedRow[]): void;
   /** What was learned until the last flush. */
   learnedState(): LearnedState;
-  /** Changes whenever another process has written to the file. */
+  /** Changes whenever another process has written to the file, or a benchmark run was saved by this one. */
   dataVersion(): number;
   /** Writes what waits. False where the disk refused it. */
   flush(): boolean;
@@ -73,9 +73,12 @@ const PRUNE_EVERY_ROWS = 1_000;
 export function openStore(file: string, deps: StoreDeps): Store {
   const database = openDatabase(file, deps.pagesMax);
   const requests = openRequestTable(database, deps.clock);
+  const bench = openBenchTables(database);
   const observations = openObservationTable(database);
   const learned = openLearnedTable(database);
   const windows = new Map<string, Observation[]>();
+  // SQLite's own version tells of other processes only; both only grow, so their sum changes whenever one of them does.
+  let ownRuns = 0;
   let writtenSincePrune = PRUNE_EVERY_ROWS;
 
   const writeRows = database.transaction((rows: readonly Row[]) => {
@@ -116,7 +119,13 @@ export function openStore(file: string, deps: StoreDeps): Store {
 
   return {
     file,
-    ...guarded(file, openBenchTables(database)),
+    ...guarded(file, {
+      ...bench,
+      saveBenchRun: (run: BenchRunRow, rows: BenchRows) => {
+        bench.saveBenchRun(run, rows);
+        ownRuns += 1;
+      },
+    }),
     ...guarded(file, {
       recentRequests: (limit: number, filter: RequestFilter = {}) => {
         const pending = buffer
@@ -129,7 +138,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
       },
       observations: observations.newest,
       learnedState: learned.state,
-      dataVersion: () => Number(database.pragma('data_version', { simple: true })),
+      dataVersion: () => Number(database.pragma('data_version', { simple: true })) + ownRuns,
     }),
     recordLearned: (rows) =>
       buffer.add({ kind: 'learned', rows: rows.map(({ key, value }) => ({ key, json: JSON.stringify(value) })) }),

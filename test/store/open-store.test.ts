@@ -261,6 +261,17 @@ describe('two processes on one file', () => {
     expect(Math.min(...lost, killedAtMs)).toBeGreaterThanOrEqual(killedAtMs - 1_000);
   });
 
+  test('a benchmark run of this very process is news as well, its other rows are none', () => {
+    const { store } = open(join(temporaryFolder(), 'sluice.db'));
+    const before = store.dataVersion();
+    store.recordRequest(requestRecord());
+    store.flush();
+    expect(store.dataVersion()).toBe(before);
+    const run = { id: 'r', startedAt: '2026-11-20T10:00:00.000Z', provenance: 'measured' as const, document: '{}' };
+    store.saveBenchRun(run, { figures: [] });
+    expect(store.dataVersion()).not.toBe(before);
+  });
+
   test('what one writes the other sees, and knows that it changed', () => {
     const file = join(temporaryFolder(), 'sluice.db');
     const one = open(file).store;
