@@ -12,6 +12,8 @@ export type ChatRequest = {
   /** Of these, tokens of thinking before the answer. */
   readonly thinkingTokens: number;
   readonly finishReason: 'stop' | 'length';
+  /** Luck of this run, where the request brings its own: factors on prefill and decode. */
+  readonly factors: { readonly prefill: number; readonly decode: number } | undefined;
 };
 
 /** A refusal in llama-server's form: the `error` object of a reply. */
@@ -30,14 +32,19 @@ type Body = {
   readonly simulated?: Wish;
 };
 
-/** The field `simulated` of a request: how long the answer is to be. */
+/** The field `simulated` of a request: how long prompt and answer are to be, and what luck the run has. */
 type Wish = {
+  /** Tokens the prompt counts as, whatever its text: a trace knows tokens and not texts. */
+  readonly prompt_tokens?: unknown;
   /** Tokens of the answer; without it a length is drawn. */
   readonly output_tokens?: unknown;
   /** Tokens of thinking before it, where the model thinks. */
   readonly thinking_tokens?: unknown;
   /** Whose length is drawn: route, interactive (default), quality, batch. */
   readonly class?: unknown;
+  /** In place of the noise that is drawn: factors on the time of prefill and decode. */
+  readonly prefill_factor?: unknown;
+  readonly decode_factor?: unknown;
 } | null;
 
 /** Median answers of the routing study, tokens. */
@@ -53,7 +60,7 @@ export function readChatRequest(
 ): ChatRequest | Refusal {
   const body = parseBody(text);
   if ('code' in body) return body;
-  const prompt = promptTokensOf(body.messages, body.tools);
+  const prompt = promptOf(body);
   const context = Math.floor(settings.contextTokens / settings.slots);
   if (prompt.length >= context) return tooLong(prompt.length, context);
   const room = Math.min(maxTokensOf(body), context - prompt.length);
@@ -66,16 +73,36 @@ export function readChatRequest(
     outputTokens: Math.min(wanted, room),
     thinkingTokens: Math.min(thinkingTokens, room),
     finishReason: wanted <= room ? 'stop' : 'length',
+    factors: factorsOf(body.simulated),
   };
+}
+
+/** The prompt's tokens, filled up or cut to the number the request names. */
+function promptOf({ messages, tools, simulated }: ReadBody): readonly string[] {
+  const written = promptTokensOf(messages, tools);
+  const wanted = countOr(simulated?.prompt_tokens, written.length);
+  const missing = Math.max(0, wanted - written.length);
+  return [...written.slice(0, wanted), ...Array.from({ length: missing }, () => FILLER)];
+}
+
+/** No text has it: four characters are a token. */
+const FILLER = '<filler>';
+
+function factorsOf(wish: Wish | undefined): ChatRequest['factors'] {
+  const [prefill, decode] = [wish?.prefill_factor, wish?.decode_factor];
+  const given = typeof prefill === 'number' && typeof decode === 'number' && prefill > 0 && decode > 0;
+  return given ? { prefill, decode } : undefined;
 }
 
 /** Tokens of a request's prompt, or why there are none. */
 export function countPromptTokens(text: string): number | Refusal {
   const body = parseBody(text);
-  return 'code' in body ? body : promptTokensOf(body.messages, body.tools).length;
+  return 'code' in body ? body : promptOf(body).length;
 }
 
-function parseBody(text: string): (Body & { readonly messages: readonly unknown[] }) | Refusal {
+type ReadBody = Body & { readonly messages: readonly unknown[] };
+
+function parseBody(text: string): ReadBody | Refusal {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -84,7 +111,7 @@ function parseBody(text: string): (Body & { readonly messages: readonly unknown[
   }
   const messages = (body as Body | null)?.messages;
   if (!Array.isArray(messages)) return invalid("Expected 'messages' to be an array");
-  return body as Body & { readonly messages: readonly unknown[] };
+  return body as ReadBody;
 }
 
 const invalid = (message: string): Refusal => ({ code: 400, message, type: 'invalid_request_error' });

@@ -34,20 +34,24 @@ export function createEngine(settings: WorkerSettings, clock: Clock): SimulatedE
   const totals: EngineTotals = { promptTokens: 0, cachedTokens: 0, outputTokens: 0 };
   const loadedMs = clock.monotonicMs();
 
-  const factor = (): number => {
+  const factorsOf = (request: ChatRequest): { readonly prefill: number; readonly decode: number } => {
     const { drift, noiseSigma } = settings;
     const drifted = drift !== undefined && clock.monotonicMs() - loadedMs >= drift.afterMs ? drift.factor : 1;
-    return drawLogNormal(random, drifted, noiseSigma);
+    // Drawn in any case: a request that brings its own luck does not change that of those after it.
+    const [prefill, decode] = [drawLogNormal(random, 1, noiseSigma), drawLogNormal(random, 1, noiseSigma)];
+    const luck = request.factors ?? { prefill, decode };
+    return { prefill: luck.prefill * drifted, decode: luck.decode * drifted };
   };
   const begin = (request: ChatRequest, { slot, cachedTokens }: TakenSlot, writer: ReplyWriter): (() => void) => {
     const head: ReplyHead = { id: `chatcmpl-${clock.randomHex(12)}`, createdSec: Math.floor(clock.nowMs() / 1000) };
+    const factors = factorsOf(request);
     const plan = {
       service: settings.service,
       promptTokens: request.prompt.length,
       cachedTokens,
       outputTokens: request.outputTokens,
-      prefillFactor: factor(),
-      decodeFactor: factor(),
+      prefillFactor: factors.prefill,
+      decodeFactor: factors.decode,
       cancelTokens: settings.cancelTokens,
     };
     const giveBack = (held: readonly string[]) => {

@@ -45,6 +45,18 @@ describe('readChatRequest', () => {
     });
   });
 
+  it('counts its prompt as it is told, and brings its own luck', () => {
+    const prompt = [...promptTokensOf(messages, undefined)];
+    const wish = { prompt_tokens: 40, prefill_factor: 1.1, decode_factor: 0.9 };
+    const longer = read({ messages, simulated: wish });
+    expect(longer).toMatchObject({ factors: { prefill: 1.1, decode: 0.9 } });
+    expect(longer).toHaveProperty('prompt.length', 40);
+    expect(read({ messages, simulated: { prompt_tokens: 3 } })).toMatchObject({
+      prompt: prompt.slice(0, 3),
+      factors: undefined,
+    });
+  });
+
   it('thinks only where the model does', () => {
     const body = { messages, simulated: { output_tokens: 4, thinking_tokens: 6 } };
     expect(read(body)).toMatchObject({ outputTokens: 4, thinkingTokens: 0 });
