@@ -15,7 +15,7 @@ export type LengthWindow = {
 };
 
 /** Different lengths that ended by themselves, ascending, and the share of answers longer than each. */
-type Curve = { readonly tokens: readonly number[]; readonly longer: readonly number[] };
+type Curve = { readonly tokens: readonly number[]; readonly longer: readonly number[]; readonly longest: number };
 
 /** Answers kept per group. */
 export const ANSWERS_KEPT = 200;
@@ -34,12 +34,12 @@ export function addLength(window: LengthWindow, tokens: number, cutOff: boolean)
 }
 
 /**
- * Smallest length that a share `quantile` of the answers longer than `beyond` tokens does not exceed; where all that is
- * known of the longest ones is that they were cut off, the longest that ended. Undefined where none that long ended.
+ * Smallest length that a share `quantile` of the answers longer than `beyond` tokens does not exceed; where too many of
+ * them were cut off to tell, the longest length seen, which is less than the truth. Undefined where none that long ended.
  */
 export function lengthQuantile(window: LengthWindow, quantile: number, beyond = 0): number | undefined {
   window.curve ??= curveOf(window.lengths);
-  const { tokens, longer } = window.curve;
+  const { tokens, longer, longest } = window.curve;
   const first = firstAbove(tokens, beyond);
   if (first === tokens.length) return undefined;
   const alive = first === 0 ? 1 : (longer[first - 1] ?? 0);
@@ -48,7 +48,7 @@ export function lengthQuantile(window: LengthWindow, quantile: number, beyond = 
   for (let index = first; index < tokens.length; index += 1) {
     if ((longer[index] ?? 0) <= left) return tokens[index];
   }
-  return tokens.at(-1);
+  return longest;
 }
 
 function curveOf(lengths: readonly number[]): Curve {
@@ -68,7 +68,7 @@ function curveOf(lengths: readonly number[]): Curve {
     }
     index += ended;
   }
-  return { tokens, longer };
+  return { tokens, longer, longest: Math.abs(sorted.at(-1) ?? 0) };
 }
 
 function firstAbove(ascending: readonly number[], bound: number): number {
