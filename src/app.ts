@@ -14,6 +14,7 @@ import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { createClassifier } from './serve/classifier.ts';
 import { createClientLimits } from './serve/client-limits.ts';
+import { createIdleBench, type IdleBench } from './serve/idle-bench.ts';
 import type { ServeParts } from './serve/job.ts';
 import { observeRun } from './serve/observe-run.ts';
 import { createPromptKnowledge, type PromptKnowledge } from './serve/prompt-knowledge.ts';
@@ -83,6 +84,7 @@ class RunningGateway implements Gateway {
   readonly #lanes: Lanes;
   readonly #prompts: PromptKnowledge;
   readonly #foreignLoad: ForeignLoad;
+  readonly #idleBench: IdleBench;
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
@@ -103,6 +105,7 @@ class RunningGateway implements Gateway {
       pids: () => [...machine.supervisor.views().values()].flatMap(({ pid }) => pid ?? []),
     });
     machine.profiles.onMeasured((id) => machine.learner.remeasured(this.#deviceOf(id), id));
+    this.#idleBench = this.#makeIdleBench();
     this.#parts = this.#makeParts();
     options.events.subscribe((event) => {
       if (event.kind === 'request.finished') machine.store.recordRequest(event.record);
@@ -208,6 +211,7 @@ class RunningGateway implements Gateway {
     const { drainMs } = this.#source.current().gateway;
     this.#isDraining = true;
     await this.#source.close();
+    await this.#idleBench.close();
     this.#parts.classifier.close();
     const error = new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
     this.#lanes.close(error);
@@ -239,6 +243,7 @@ class RunningGateway implements Gateway {
       profileOf: profiles.profileOf.bind(profiles),
       prefixCacheOf: this.#prompts.cacheOf,
       knowledge: learner.knowledge,
+      watch: this.#machine.watch,
     };
     return {
       clock,
@@ -264,8 +269,23 @@ class RunningGateway implements Gateway {
       isStarting: () => this.#isStarting,
       started: () => this.#started,
       startedAtMs: clock.nowMs(),
+      idleBench: () => this.#idleBench.status(),
       simulation: this.#options.simulation,
     };
+  }
+
+  #makeIdleBench(): IdleBench {
+    const { clock, events } = this.#options;
+    const { supervisor, profiles, learner, store, watch } = this.#machine;
+    return createIdleBench({
+      ...{ clock, emit: events.emit, policy: this.policy, sluiceVersion: packageVersion(), lanes: this.#lanes },
+      ...{ supervisor, store, watch, profileOf: profiles.profileOf.bind(profiles) },
+      isDrifting: (device, id) => learner.knowledge.calibration(device, id).drift === 'drifting',
+      // Its slots hold a prompt of the measurement: nothing of a conversation is left, as after a stop.
+      cachesLost: (id) => this.#prompts.childMoved(id, 'stopped'),
+      probed: (model, figures) => profiles.observe(model, figures),
+      remeasured: () => profiles.refresh(),
+    });
   }
 
   #makeServeParts(): ServeParts {

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
 import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
 import { createSimulatedAdapter } from '../runtimes/simulated/adapter.ts';
+import { createMachineWatch, type MachineWatch } from './bench/machine-watch.ts';
 import type { Clock } from './core/clock.ts';
 import type { ModelId } from './core/ids.ts';
 import type { ModelPolicy } from './core/policy.ts';
 import type { Profile } from './core/profile.ts';
+import type { RuntimeAdapter } from './core/runtime.ts';
 import type { Simulation } from './http/parts.ts';
 import { createLearner, type Learner } from './learn/learner.ts';
 import type { EventBus } from './observe/event-bus.ts';
@@ -34,6 +36,7 @@ export type Machine = {
   readonly profiles: Profiles;
   readonly learner: Learner;
   readonly supervisor: Supervisor;
+  readonly watch: MachineWatch;
   readonly close: (drainMs: number) => Promise<void>;
 };
 
@@ -59,27 +62,37 @@ export async function openMachine(
     const supervisor = createSupervisor({
       clock,
       emit: events.emit,
-      adapters: new Map([
-        ['llama-server', createLlamaServerAdapter({ clock, environment: options.environment, emit: events.emit })],
-        ['rkllm', createRkllmAdapter({ clock, environment: options.environment, dataDir, profileOf })],
-        ['simulated', createSimulatedAdapter({ clock, speed: options.simulation?.speed ?? 1 })],
-      ]),
+      adapters: createAdapters(options, profileOf),
       dataDir,
       memoryBytes: () => ({ totalBytes: totalmem() }),
       measured: (id) => knownFigures(profileOf(id)),
     });
+    const watch = createMachineWatch({ store, clock });
     const close = async (drainMs: number) => {
       await supervisor.stop(drainMs);
+      watch.close();
       profiles.close();
       kept.close();
       store.close();
       lock.release();
     };
-    return { store, profiles, learner, supervisor, close };
+    return { store, profiles, learner, supervisor, watch, close };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** One adapter per runtime kind; `profileOf` gives what is known of a model, for deadlines that follow its speed. */
+export function createAdapters(
+  { clock, events, environment, dataDir, simulation }: MachineOptions,
+  profileOf: (model: ModelId) => Profile,
+): ReadonlyMap<string, RuntimeAdapter> {
+  return new Map<string, RuntimeAdapter>([
+    ['llama-server', createLlamaServerAdapter({ clock, environment, emit: events.emit })],
+    ['rkllm', createRkllmAdapter({ clock, environment, dataDir, profileOf })],
+    ['simulated', createSimulatedAdapter({ clock, speed: simulation?.speed ?? 1 })],
+  ]);
 }
 
 function openLearner(store: Store, { emit }: EventBus): Learner {

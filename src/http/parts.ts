@@ -6,6 +6,7 @@ import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { Classifier } from '../serve/classifier.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
+import type { IdleBenchStatus } from '../serve/idle-bench.ts';
 import type { ServeParts } from '../serve/job.ts';
 import type { PromptKnowledge } from '../serve/prompt-knowledge.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
@@ -38,6 +39,8 @@ export type HttpParts = {
   readonly started: () => Promise<void>;
   readonly subscribe: (listener: (event: GatewayEvent) => void) => () => void;
   readonly startedAtMs: number;
+  /** What is measured while nobody asks. */
+  readonly idleBench: () => IdleBenchStatus;
   /** There where a simulated board is served. */
   readonly simulation: Simulation | undefined;
 };

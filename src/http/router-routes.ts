@@ -10,7 +10,7 @@ import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
 import { routeDryRun } from './route-request.ts';
-import { encodeModels, encodeProfiles, encodeStatus } from './status.ts';
+import { encodeModels, encodeProfiles, encodeStale, encodeStatus } from './status.ts';
 
 const DECISIONS_DEFAULT = 50;
 const DECISIONS_MAX = 1000;
@@ -19,7 +19,9 @@ const DECISIONS_MAX = 1000;
 export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.get('/router/status', (context) => context.json(encodeStatus(parts)));
   app.get('/router/models', (context) => context.json({ models: encodeModels(parts) }));
-  app.get('/router/profiles', (context) => context.json({ profiles: encodeProfiles(parts) }));
+  app.get('/router/profiles', (context) =>
+    context.json({ profiles: encodeProfiles(parts), stale: encodeStale(parts) }),
+  );
   app.get('/router/decisions', (context) => {
     const limit = readLimit(context.req.query('limit'));
     return context.json({ decisions: parts.recentRequests(limit).map(encodeRecord) });

@@ -23,6 +23,7 @@ export function encodeStatus(parts: HttpParts) {
       gateway_rss_bytes: process.memoryUsage.rss(),
     },
     requests_active: parts.answers.size,
+    idle_bench: snakeCase(parts.idleBench()),
     lanes: [...parts.snapshot().lanes.values()].map((lane) => ({
       device: lane.device,
       lanes: lane.lanes,
@@ -40,6 +41,7 @@ function encodeEntry(entry: LaneEntry) {
 /** `GET /router/models`: every model of the policy, with its child and why it cannot be used where it cannot. */
 export function encodeModels(parts: HttpParts) {
   const policy = parts.policy();
+  const snapshot = parts.snapshot();
   return [...policy.models.values()].map((model) => {
     const view = parts.supervisor.views().get(model.id);
     return {
@@ -63,10 +65,19 @@ export function encodeModels(parts: HttpParts) {
       memory_basis: view?.memoryBasis ?? null,
       last_load_ms: view?.lastLoadMs ?? null,
       runtime_version: view?.runtimeVersion ?? null,
+      stale: snapshot.models.get(model.id)?.stale ?? [],
       facts: snakeCase(view?.facts ?? null),
       details: snakeCase(view?.details ?? null),
     };
   });
+}
+
+/** Models whose figures were measured in another state of the machine, with each difference. */
+export function encodeStale(parts: HttpParts) {
+  const stale = [...parts.snapshot().models].flatMap(([id, view]) =>
+    view.stale.length === 0 ? [] : [[id, view.stale]],
+  );
+  return Object.fromEntries(stale) as Readonly<Record<string, readonly string[]>>;
 }
 
 /** `GET /router/profiles`: every figure that drives routing, each with its provenance. */

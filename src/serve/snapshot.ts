@@ -1,3 +1,4 @@
+import type { MachineWatch } from '../bench/machine-watch.ts';
 import { MODEL_CLASSES, type ModelClass } from '../core/classes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ModelId } from '../core/ids.ts';
@@ -18,6 +19,7 @@ export type SnapshotSources = {
   readonly profileOf: (model: ModelPolicy, facts: ModelFacts | undefined) => Profile;
   readonly prefixCacheOf: (model: ModelId) => PrefixCacheView | undefined;
   readonly knowledge: Knowledge;
+  readonly watch: Pick<MachineWatch, 'staleOf' | 'coRunOf'>;
 };
 
 /**
@@ -33,20 +35,23 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
   for (const model of policy.models.values()) {
     const view = views.get(model.id);
     if (view === undefined) continue;
-    const device = policy.runtimes.get(model.runtime)?.device ?? '';
+    const runtime = policy.runtimes.get(model.runtime);
+    const device = runtime?.device ?? '';
+    const profile = sources.profileOf(model, view.facts);
+    const { runtimeVersion } = view;
     models.set(model.id, {
       availability: view.availability,
       facts: view.facts,
-      profile: sources.profileOf(model, view.facts),
+      profile,
       residency: view.residency,
       running: view.running,
       parallel: view.parallel,
       slotWaitMs: slotWaitMs(model.id, view, lanes.get(device)),
       memoryBytes: view.memoryBytes,
       memoryBasis: view.memoryBasis,
-      stale: NONE,
+      stale: sources.watch.staleOf({ policy: model, kind: runtime?.kind ?? '', profile, runtimeVersion }),
       quarantined: undefined,
-      coRun: NONE,
+      coRun: sources.watch.coRunOf(model),
       fileWarm: isFileWarm(view, nowMs),
       lastUsedMs: view.uses.lastMs,
       usesPerHour: view.uses.at(nowMs),
@@ -63,8 +68,6 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     recentSwaps: sources.supervisor.recentSwaps(),
   };
 }
-
-const NONE: readonly never[] = [];
 
 /** A file read this recently is taken to be in the page cache still; what else was read since is not known. */
 const FILE_WARM_MS = 3_600_000;

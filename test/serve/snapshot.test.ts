@@ -45,6 +45,7 @@ function snapshot(views: Record<string, SupervisedModel>, lanes: readonly LaneVi
     lanes: { views: () => new Map(lanes.map((lane) => [lane.device, lane])) },
     profileOf: () => ({}),
     prefixCacheOf: () => undefined,
+    watch: { staleOf: () => ['kernel: 1 then, 2 now'], coRunOf: () => [] },
     knowledge: NO_KNOWLEDGE,
   });
 }
