@@ -10,10 +10,11 @@ import { readPolicyText } from '../policy/load.ts';
 import { checkPolicy } from '../policy/parse.ts';
 import { problemLine } from '../policy/problems.ts';
 import { formatTable } from './format-table.ts';
+import { registerPolicyDiffCommand } from './policy-diff.ts';
 
-/** Adds `policy check [FILE]` and `policy schema`. `check` ends with 1 when the policy has problems. */
+/** Adds `policy check [FILE]`, `policy diff OLD [NEW]` and `policy schema`. `check` ends with 1 when the policy has problems. */
 export function registerPolicyCommand(program: Command): void {
-  const policy = program.command('policy').description('check the policy file, print its schema');
+  const policy = program.command('policy').description('check the policy file, compare two, print the schema');
   policy
     .command('check')
     .argument('[file]', 'policy file; default: the one of --policy')
@@ -23,6 +24,7 @@ export function registerPolicyCommand(program: Command): void {
       const options = command.optsWithGlobals<{ policy?: string; json?: boolean }>();
       await check(file ?? options.policy ?? 'routing-policy.yaml', options.json === true);
     });
+  registerPolicyDiffCommand(policy);
   policy
     .command('schema')
     .description('print the JSON Schema of the policy file, for editors')

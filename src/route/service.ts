@@ -19,7 +19,7 @@ export type ServiceFigures = {
 const known = new WeakMap<CompleteProfile, ServiceFigures>();
 
 /** Service model of a model, gaps filled by estimates; the same object as long as the profile is the same. */
-export function serviceFigures(view: ModelView, model: ModelPolicy): ServiceFigures {
+export function serviceFigures(view: Pick<ModelView, 'profile' | 'facts'>, model: ModelPolicy): ServiceFigures {
   const profile = completeProfile(view.profile, view.facts, model.id);
   let figures = known.get(profile);
   if (figures === undefined) {

@@ -40,6 +40,8 @@ export type Day = {
   readonly rule: NamedRule;
   readonly climate: Climate;
   readonly seed: number;
+  /** Wall clock at the beginning; default: a Monday in summer, at the plan's minute. */
+  readonly startMs?: number;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -92,7 +94,7 @@ class DayRun {
 
   constructor(day: Day) {
     this.#day = day;
-    this.#startMs = DAY_START_MS + day.plan.startMinute * 60_000;
+    this.#startMs = day.startMs ?? DAY_START_MS + day.plan.startMinute * 60_000;
     this.#time = createSimulatedTime(this.#startMs);
     this.#lanes = createLanes({ clock: this.#time });
     this.#lanes.configure(day.policy.devices.values(), day.policy.gateway.queueDepthMax);
@@ -117,7 +119,7 @@ class DayRun {
   async run(): Promise<void> {
     for (const request of this.#day.requests) {
       this.#time.at(this.#startMs + request.atMs, () => {
-        if (request.class === 'batch') this.#batch?.add(request);
+        if (isBatchItem(request)) this.#batch?.add(request);
         else this.#arrive(request, undefined);
       });
     }
@@ -135,8 +137,14 @@ class DayRun {
 
   #arrive(request: SimulatedRequest, budgetMs: number | undefined): void {
     const { policy, world } = this.#day;
-    const classification = classify(factsOf(request, budgetMs), policy, undefined);
-    if (classification.kind === 'invalid') throw new Error(`the simulation asked wrongly: ${classification.message}`);
+    const { recorded } = request;
+    const classification = classify(recorded?.facts ?? factsOf(request, budgetMs), policy, recorded?.client);
+    if (classification.kind === 'invalid') {
+      if (recorded === undefined) throw new Error(`the simulation asked wrongly: ${classification.message}`);
+      // A request of the past may name a model that this policy does not have any more.
+      this.#refuse(request);
+      return;
+    }
     const workload: Workload = { ...classification.workload, draw: request.draw };
     const truth = { request, world, slowdown: this.#heat.slowdown() };
     const choice: Choice = { workload, snapshot: this.#snapshot(), policy, truth };
@@ -231,7 +239,7 @@ class DayRun {
       kind: 'finished',
       ttftMs,
       e2eMs,
-      met: request.class === 'batch' ? nowMs <= (this.#batch?.deadlineMs ?? nowMs) : inTime,
+      met: isBatchItem(request) ? nowMs <= (this.#batch?.deadlineMs ?? nowMs) : inTime,
       quality: model.quality[request.task],
       predicted: decision.predicted,
       degraded: decision.degraded,
@@ -240,7 +248,7 @@ class DayRun {
     this.#machine.release(decision.model);
     phases.ticket.release();
     this.#time.settle();
-    if (request.class === 'batch') this.#batch?.next();
+    if (isBatchItem(request)) this.#batch?.next();
   }
 
   #learn({ request, model, decision }: Run, actual: Phases & { ttftMs: number; e2eMs: number }): void {
@@ -286,9 +294,12 @@ class DayRun {
       quality: 0,
       degraded: false,
     });
-    if (request.class === 'batch') this.#batch?.next();
+    if (isBatchItem(request)) this.#batch?.next();
   }
 }
+
+// A request of the past that was of class batch came alone, as it comes again.
+const isBatchItem = (request: SimulatedRequest): boolean => request.class === 'batch' && request.recorded === undefined;
 
 type Run = {
   readonly request: SimulatedRequest;

@@ -1,4 +1,6 @@
 import type { ModelClass, Task } from '../core/classes.ts';
+import type { ClientPolicy } from '../core/policy.ts';
+import type { RequestFacts } from '../core/request.ts';
 import { createDraws, type Draws } from './draws.ts';
 
 /** A description of a day's traffic; see `workload-file.ts` for its YAML form. Times of day in minutes, durations in ms. */
@@ -58,6 +60,8 @@ export type SimulatedRequest = {
   readonly noise: { readonly prefill: number; readonly decode: number };
   /** Uniform in [0, 1): the request's own chance, for exploration. */
   readonly draw: number;
+  /** There for a request of the past: what is known of it in place of what a plan would make up. */
+  readonly recorded?: { readonly facts: RequestFacts; readonly client: ClientPolicy | undefined };
 };
 
 /** Spread of service times around their model: what repeated runs on one board show (CV 3 to 8 %). */
