@@ -71,6 +71,24 @@ describe('what a cache holds', () => {
     within(back.predicted.cached_tokens, back.actual.cached_tokens, 0.1);
   });
 
+  it('is known of conversations that come and go in any order, nearly always', async () => {
+    // Four conversations, two to a system text, taken up in a fixed but wild order; each begins anew after three turns.
+    const systems = [text(31, 40), text(32, 60)];
+    const talks: Message[][] = Array.from({ length: 4 }, () => []);
+    let missed = 0;
+    for (let step = 0; step < 40; step += 1) {
+      const one = (step * step * 7 + step * 3 + (step >> 2)) % talks.length;
+      let talk = talks[one] ?? [];
+      if (talk.length === 0 || talk.length > 6) talk = [{ role: 'system', content: systems[one % 2] ?? '' }];
+      talk = [...talk, say(text(40 + step, 10 + ((step * 13) % 30)))];
+      const { answer, predicted, actual } = await ask('tiny', talk);
+      talks[one] = [...talk, answer];
+      const off = Math.abs(predicted.cached_tokens - actual.cached_tokens);
+      if (off > Math.max(32, 0.1 * actual.cached_tokens)) missed += 1;
+    }
+    expect(missed).toBeLessThanOrEqual(6);
+  });
+
   it('is nothing after a restart of the child', async () => {
     const prompt = [say(text(6, 120))];
     await ask('demo-1.7b', prompt);

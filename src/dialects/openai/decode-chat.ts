@@ -34,7 +34,8 @@ export function decodeChat(bytes: Buffer, header: (name: string) => string | und
     lastUserText: messages.lastUserText,
     promptChars: messages.chars + toolsText.length,
     messageCount: messages.count,
-    prefix: messages.marker.marks(),
+    // llama-server's word for "read all of it again".
+    prefix: body['cache_prompt'] === false ? undefined : messages.marker.marks(),
     imageCount: messages.images,
     audioCount: messages.audios,
     toolCount: Array.isArray(tools) ? tools.length : 0,

@@ -9,6 +9,23 @@ const facts = (body: object, headers?: Record<string, string>) =>
   decode({ messages: [user('hi')], ...body }, headers).facts;
 
 describe('decodeChat', () => {
+  it('marks the beginnings of the prompt: tools first, then each message, images by what they are', () => {
+    const image = (data: string) => user([{ type: 'image_url', image_url: { url: data } }]);
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    const hashes = (body: object) => facts(body).prefix?.hashes ?? [];
+    const [one = 0, two = 0] = hashes({ messages: [user('a'), user('b')] });
+    expect(hashes({ messages: [user('a'), user('c')] })[0]).toBe(one);
+    expect(hashes({ messages: [user('a'), user('c')] })[1]).not.toBe(two);
+    expect(hashes({ messages: [user([{ type: 'text', text: 'a' }])] })).toEqual([one]);
+    expect(hashes({ messages: [user('a')], tools })).not.toContain(one);
+    expect(hashes({ messages: [image('data:1')] })).not.toEqual(hashes({ messages: [image('data:2')] }));
+    expect(facts({ messages: [user('abc')], tools }).prefix?.chars.at(-1)).toBe(3 + JSON.stringify(tools).length);
+  });
+
+  it('makes no marks where the client wants all of the prompt read again', () => {
+    expect(facts({ cache_prompt: false }).prefix).toBeUndefined();
+  });
+
   it('counts what routing needs in one look at the messages', () => {
     const messages = [
       { role: 'system', content: 'Be brief.' },
