@@ -2,6 +2,7 @@ import type { Prediction, Slo, Workload } from '../core/decision.ts';
 import { formatBytes, formatDurationMs } from '../core/format.ts';
 import type { Capabilities, ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneView, ModelView, Snapshot } from '../core/snapshot.ts';
+import { chanceInTime } from './chance.ts';
 import { assessMemory } from './memory.ts';
 import { type PredictionContext, predict } from './predict.ts';
 import { qualityOf } from './quality.ts';
@@ -98,6 +99,7 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
   const strain = strainOf(predicted, workload.slo, contextTokens);
   const priced = {
     quality,
+    chance: chanceInTime(predicted, workload.slo.e2eMs),
     predicted,
     deviceLoad: queue?.load ?? 0,
     swapReturnMs: memory.kind === 'evicts' ? memory.returnMs : undefined,

@@ -6,6 +6,8 @@ import type { LaneView } from '../core/snapshot.ts';
 /** What a candidate's utility is made of. */
 export type Priced = {
   readonly quality: number;
+  /** {@link chanceInTime} of the end-to-end target. */
+  readonly chance: number;
   readonly predicted: Prediction;
   /** {@link loadOf} its device. */
   readonly deviceLoad: number;
@@ -18,16 +20,18 @@ export type Priced = {
 /**
  * What choosing a candidate is worth, in quality:
  *
- *   U = q - mu * load * T / D - nu * (L + R) / D - s * (1 + swaps) + b * H / P
+ *   U = q * p - mu * load * T / D - nu * (L + R) / D - s * (1 + swaps) + b * H / P
  *
- * q lower bound of the quality at the task, T expected work (prefill and median decode), D end-to-end target, L load
- * ahead, R expected reload of whom it evicts, H of the P prompt tokens in its cache. The margin s is there only where
+ * q lower bound of the quality at the task, p chance to end in time, T expected work (prefill and median decode), D
+ * end-to-end target, L load ahead, R expected reload of whom it evicts, H of the P prompt tokens in its cache. q * p is
+ * what the answer is expected to be worth: of two that keep the promise, the better one may be the likelier to be late. The margin s is there only where
  * somebody must go, and grows with the swaps of the last minutes: two models that take turns in memory cost more time
  * than either saves. The prices mu, nu, s, b are the policy's (`routing`). Without a target, time has no price.
  */
 export function utilityOf(priced: Priced, routing: RoutingPolicy, recentSwaps: number): number {
   const { predicted, swapReturnMs, e2eTargetMs } = priced;
-  let utility = priced.quality + (routing.conversationBonus * predicted.cachedTokens) / predicted.promptTokens;
+  let utility =
+    priced.quality * priced.chance + (routing.conversationBonus * predicted.cachedTokens) / predicted.promptTokens;
   if (swapReturnMs !== undefined) utility -= routing.swapMargin * (1 + recentSwaps);
   if (e2eTargetMs === undefined || e2eTargetMs <= 0) return utility;
   const workShare = (predicted.prefillMs + predicted.decodeMedianMs) / e2eTargetMs;

@@ -9,6 +9,7 @@ const { routing } = smallPolicy({ models: [] });
 /** A run of 2 s prefill and 8 s median decode against a target of 40 s. */
 const priced = (given: Partial<Omit<Priced, 'predicted'>> = {}, predicted: Partial<Prediction> = {}): Priced => ({
   quality: 0.8,
+  chance: 1,
   deviceLoad: 0,
   swapReturnMs: undefined,
   e2eTargetMs: 40_000,
@@ -28,6 +29,10 @@ const worth = (one: Priced, recentSwaps = 0) => utilityOf(one, routing, recentSw
 describe('utilityOf', () => {
   it('is the quality alone on an idle machine with the model loaded', () => {
     expect(worth(priced())).toBe(0.8);
+  });
+
+  it('counts quality by the chance that it comes in time', () => {
+    expect(worth(priced({ chance: 0.75 }))).toBeCloseTo(0.6, 12);
   });
 
   it('pays for congestion by the share of the target that the run takes', () => {
