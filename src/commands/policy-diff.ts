@@ -14,7 +14,7 @@ import { createAdapters } from '../machine.ts';
 import { createEventBus } from '../observe/event-bus.ts';
 import { diffPolicies, type PolicyChange } from '../policy/diff-policies.ts';
 import { loadPolicy } from '../policy/load.ts';
-import { parseDurationMs } from '../policy/units.ts';
+import { DURATION_PATTERN, parseDurationMs } from '../policy/units.ts';
 import { type ClassFigures, comparePolicies, type PolicyComparison } from '../simulate/compare-policies.ts';
 import { type KnownModel, measuredWorld, recordedRequests } from '../simulate/recorded-day.ts';
 import { ours } from '../simulate/rules/ours.ts';
@@ -168,7 +168,7 @@ const EMPTY_PLAN = {
 } as const;
 
 function readDuration(text: string): number {
-  const durationMs = parseDurationMs(text);
+  const durationMs = new RegExp(DURATION_PATTERN).test(text) ? parseDurationMs(text) : 0;
   if (durationMs > 0) return durationMs;
   throw new GatewayError('usage', `--since ${text}: expected a duration above zero such as 12h or 7d`);
 }
