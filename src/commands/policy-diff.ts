@@ -79,16 +79,15 @@ type Replay =
 type DiffResult = { readonly changes: readonly PolicyChange[]; readonly replay: Replay };
 
 async function replay(before: Policy, after: Policy, options: DiffOptions): Promise<Replay> {
+  const [spanMs, limit] = [readDuration(options.since), readLimit(options.limit)];
   const dataDir = resolve(options.data ?? 'data');
   const file = join(dataDir, 'sluice.db');
   if (!existsSync(file)) return { kind: 'none', why: `no recorded requests: ${file} does not exist (see --data)` };
   const clock = systemClock;
   const store = openStore(file, { clock });
   try {
-    const sinceMs = clock.nowMs() - readDuration(options.since);
-    const records = store
-      .recentRequests(readLimit(options.limit))
-      .filter(({ receivedAtMs }) => receivedAtMs >= sinceMs);
+    const sinceMs = clock.nowMs() - spanMs;
+    const records = store.recentRequests(limit).filter(({ receivedAtMs }) => receivedAtMs >= sinceMs);
     const withFeatures = records.filter(({ features }) => features !== undefined);
     if (withFeatures.length === 0) {
       const why = `${records.length} requests of the last ${options.since} in ${file}, none with its features: serve some with gateway.record: features, or give a longer --since`;
