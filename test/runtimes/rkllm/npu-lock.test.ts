@@ -50,7 +50,7 @@ describe('openNpuLock', () => {
   it('is free again when its holder has been killed', async () => {
     const file = lockFile();
     writeFileSync(file, '');
-    const holder = spawn('flock', [file, 'sh', '-c', 'echo held; exec sleep 60'], { detached: true });
+    const holder = spawn('sh', ['-c', `exec flock ${file} sh -c 'echo held; exec sleep 60'`], { detached: true });
     await once(holder.stdout, 'data');
     const lock = openNpuLock(file, systemClock);
     const waiting = lock.take(PATIENT);
