@@ -10,7 +10,7 @@ const FILE_SETTINGS = ['mmproj', 'lora', 'chat_template_file', 'template', 'prom
 
 /**
  * The same policy on a simulated board: every runtime of kind `simulated` on its device, every model's file replaced by
- * its stand-in (`standInPath`), the memory of the board, and nothing started before. Targets, classes, prices, rules,
+ * its stand-in (`standInPath`), the board's memory where none is named, and nothing started before. Targets, classes, prices, rules,
  * clients and comments stay as they are. The text must have passed `loadPolicy`. Throws `invalid_config` where models
  * or runtimes are written as aliases, which cannot be changed one by one.
  */
@@ -25,7 +25,11 @@ export function simulatePolicy(text: string, board: Board, folder: string): stri
     value.set('file', standInPath(folder, key, String(value.get('file'))));
     dropFileSettings(value);
   }
-  document.setIn(['machine', 'memory'], `${Math.round(board.memoryBytes / 1e6)}MB`);
+  // A budget the policy names itself is meant as it is; `auto` is what the board has.
+  const memory = document.getIn(['machine', 'memory']);
+  if (memory === undefined || memory === 'auto') {
+    document.setIn(['machine', 'memory'], `${Math.round(board.memoryBytes / 1e6)}MB`);
+  }
   document.deleteIn(['machine', 'before_start']);
   document.commentBefore = `${headline(board)}\n${document.commentBefore ?? ''}`;
   return document.toString({ lineWidth: 0 });

@@ -15,8 +15,8 @@ export interface Heat {
   durationMs(workMs: number): number;
 }
 
-/** How a board's surroundings behave. Drift is what makes benchmarks grow old. */
-export type Climate = 'steady' | 'drift';
+/** How a board's surroundings behave: it never gets warm, it warms itself, or what makes benchmarks grow old as well. */
+export type Climate = 'cool' | 'steady' | 'drift';
 
 const TIME_CONSTANT_MS = 400_000;
 const THROTTLE_FROM_C = 82;
@@ -53,6 +53,7 @@ export function createHeat(nowMs: () => number, climate: Climate): Heat {
     atMs = now;
   };
   const factorAt = (degrees: number, timeMs: number): number => {
+    if (climate === 'cool') return 1;
     const throttled = Math.min(SLOWDOWN_MAX, 1 + SLOWDOWN_PER_C * Math.max(0, degrees - THROTTLE_FROM_C));
     return climate === 'drift' && timeMs >= CAPPED_AFTER_MS ? throttled * CAPPED_FACTOR : throttled;
   };

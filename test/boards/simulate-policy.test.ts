@@ -28,6 +28,11 @@ describe('simulatePolicy', () => {
     expect(after.routing).toEqual(before.routing);
   });
 
+  it('leaves a budget of memory that the policy names itself', () => {
+    const { machine } = read(simulatePolicy('version: 1\nmachine: { memory: 12GB }\n', board, '/s'));
+    expect(machine.memoryBytes).toBe(12e9);
+  });
+
   it('says in its first line what it is, and keeps the comments', () => {
     const text = simulatePolicy(shipped, board, '/stand-ins');
     expect(text.split('\n')[0]).toMatch(/^# SIMULATED: RK3588/);
