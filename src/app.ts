@@ -38,6 +38,8 @@ export type GatewayOptions = {
   readonly environment: NodeJS.ProcessEnv;
   /** A simulated board is served; `clock` runs at its speed. */
   readonly simulation?: Simulation;
+  /** Folder that stands for `/` where clocks, temperatures and the kernel are read; default: the machine's own. */
+  readonly sysroot?: string;
 };
 
 /** A gateway that listens. */
@@ -275,10 +277,12 @@ class RunningGateway implements Gateway {
   }
 
   #makeIdleBench(): IdleBench {
-    const { clock, events } = this.#options;
+    const { clock, events, simulation, sysroot } = this.#options;
     const { supervisor, profiles, learner, store, watch } = this.#machine;
+    // A simulated board has no truth of its own that measuring could find: its times are the policy's figures.
+    const policy = () => (simulation === undefined ? this.policy() : { ...this.policy(), bench: { idle: undefined } });
     return createIdleBench({
-      ...{ clock, emit: events.emit, policy: this.policy, sluiceVersion: packageVersion(), lanes: this.#lanes },
+      ...{ clock, emit: events.emit, policy, sysroot, sluiceVersion: packageVersion(), lanes: this.#lanes },
       ...{ supervisor, store, watch, profileOf: profiles.profileOf.bind(profiles) },
       isDrifting: (device, id) => learner.knowledge.calibration(device, id).drift === 'drifting',
       // Its slots hold a prompt of the measurement: nothing of a conversation is left, as after a stop.

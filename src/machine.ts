@@ -26,6 +26,8 @@ export type MachineOptions = {
   readonly clock: Clock;
   readonly events: EventBus;
   readonly environment: NodeJS.ProcessEnv;
+  /** Folder that stands for `/` where clocks, temperatures and the kernel are read; default: the machine's own. */
+  readonly sysroot?: string | undefined;
   /** A simulated board is served; `clock` runs at its speed. */
   readonly simulation?: Simulation;
 };
@@ -67,7 +69,7 @@ export async function openMachine(
       memoryBytes: () => ({ totalBytes: totalmem() }),
       measured: (id) => knownFigures(profileOf(id)),
     });
-    const watch = createMachineWatch({ store, clock });
+    const watch = createMachineWatch({ store, clock, sysroot: options.sysroot });
     const close = async (drainMs: number) => {
       await supervisor.stop(drainMs);
       watch.close();

@@ -56,7 +56,7 @@ type KnownCoRuns = {
 type Parts = {
   readonly store: Pick<Store, 'fingerprint' | 'coRuns'>;
   readonly clock: Clock;
-  readonly sysroot?: string;
+  readonly sysroot?: string | undefined;
 };
 
 /** Starts watching; looks once before it returns. */

@@ -21,7 +21,7 @@ export type IdleRunParts = {
   readonly supervisor: { views(): ReadonlyMap<ModelId, BenchView> };
   readonly store: Store;
   readonly sluiceVersion: string;
-  readonly sysroot?: string;
+  readonly sysroot?: string | undefined;
 };
 
 /** The lane and the child are held by the caller; the signal ends the measurement within one decode step. */

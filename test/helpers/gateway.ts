@@ -33,6 +33,7 @@ export type PolicyFile = {
   classes: Record<string, Record<string, unknown>>;
   clients: Record<string, unknown>[];
   classify?: Record<string, unknown>;
+  bench?: Record<string, unknown>;
 };
 
 const QUALITIES = { tiny: 0.3, 'demo-1.7b': 0.45, 'demo-4b': 0.7, 'demo-9b': 0.8, 'demo-27b': 0.88 } as const;
@@ -74,6 +75,8 @@ export function demoPolicy(ids: readonly TierId[]): PolicyFile {
       batch: { min_quality: 0, ...preferred('demo-27b') },
     },
     clients: [],
+    // What a test does not ask for must not run beside it.
+    bench: { idle: 'off' },
   };
 }
 
