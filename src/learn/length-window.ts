@@ -10,6 +10,8 @@
 export type LengthWindow = {
   /** Oldest first; a cut-off answer is negative. */
   readonly lengths: number[];
+  /** The same, ascending: twice the tokens, plus one where it was cut off, for such a one was still at risk there. */
+  readonly sorted: number[];
   /** Worked out when asked for, thrown away by the next answer. */
   curve: Curve | undefined;
 };
@@ -20,25 +22,32 @@ type Curve = { readonly tokens: readonly number[]; readonly longer: readonly num
 /** Answers kept per group. */
 export const ANSWERS_KEPT = 200;
 
-/** A group of which nothing was seen. */
-export const newLengthWindow = (lengths: readonly number[] = []): LengthWindow => ({
-  lengths: lengths.slice(-ANSWERS_KEPT),
-  curve: undefined,
-});
+/** A group of which nothing was seen, or only these. */
+export function newLengthWindow(given: readonly number[] = []): LengthWindow {
+  const lengths = given.slice(-ANSWERS_KEPT);
+  return { lengths, sorted: lengths.map(rankOf).sort((a, b) => a - b), curve: undefined };
+}
 
-/** Adds one answer of at least one token. */
+/** Adds one answer of at least one token. Sorting anew after every answer would cost more than a decision. */
 export function addLength(window: LengthWindow, tokens: number, cutOff: boolean): void {
-  window.lengths.push(cutOff ? -tokens : tokens);
-  if (window.lengths.length > ANSWERS_KEPT) window.lengths.shift();
+  const { lengths, sorted } = window;
+  const length = cutOff ? -tokens : tokens;
+  lengths.push(length);
+  const rank = rankOf(length);
+  sorted.splice(firstAbove(sorted, rank), 0, rank);
+  const dropped = lengths.length > ANSWERS_KEPT ? lengths.shift() : undefined;
+  if (dropped !== undefined) sorted.splice(firstAbove(sorted, rankOf(dropped)) - 1, 1);
   window.curve = undefined;
 }
+
+const rankOf = (length: number): number => (length < 0 ? -2 * length + 1 : 2 * length);
 
 /**
  * Smallest length that a share `quantile` of the answers longer than `beyond` tokens does not exceed; where too many of
  * them were cut off to tell, the longest length seen, which is less than the truth. Undefined where none that long ended.
  */
 export function lengthQuantile(window: LengthWindow, quantile: number, beyond = 0): number | undefined {
-  window.curve ??= curveOf(window.lengths);
+  window.curve ??= curveOf(window.sorted);
   const { tokens, longer, longest } = window.curve;
   const first = firstAbove(tokens, beyond);
   if (first === tokens.length) return undefined;
@@ -51,24 +60,22 @@ export function lengthQuantile(window: LengthWindow, quantile: number, beyond = 
   return longest;
 }
 
-function curveOf(lengths: readonly number[]): Curve {
-  // By length; of equal ones those that ended come first, for a cut-off one was still at risk there.
-  const sorted = lengths.toSorted((a, b) => Math.abs(a) - Math.abs(b) || b - a);
+function curveOf(sorted: readonly number[]): Curve {
   const tokens: number[] = [];
   const longer: number[] = [];
   let share = 1;
   for (let index = 0; index < sorted.length; ) {
-    const length = sorted[index] ?? 0;
-    let ended = 0;
-    while (sorted[index + ended] === length) ended += 1;
-    if (length > 0) {
-      share *= 1 - ended / (sorted.length - index);
-      tokens.push(length);
+    const rank = sorted[index] ?? 0;
+    let same = 1;
+    while (sorted[index + same] === rank) same += 1;
+    if (rank % 2 === 0) {
+      share *= 1 - same / (sorted.length - index);
+      tokens.push(rank / 2);
       longer.push(share);
     }
-    index += ended;
+    index += same;
   }
-  return { tokens, longer, longest: Math.abs(sorted.at(-1) ?? 0) };
+  return { tokens, longer, longest: Math.floor((sorted.at(-1) ?? 0) / 2) };
 }
 
 function firstAbove(ascending: readonly number[], bound: number): number {
