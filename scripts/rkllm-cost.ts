@@ -30,8 +30,8 @@ import { spawnChild } from '../src/supervise/spawn-child.ts';
 const RUNS = [
   { gapMs: 0, tokens: 12_000, rounds: 7, held: 'total' },
   { gapMs: 1, tokens: 3000, rounds: 7, held: 'total' },
-  // A difference of two figures that both move: many short rounds.
-  { gapMs: 30, tokens: 80, rounds: 15, held: 'aboveWaking' },
+  // Long rounds: a run's end, which is no part of a token, costs as much as several wake-ups.
+  { gapMs: 30, tokens: 240, rounds: 7, held: 'aboveWaking' },
 ] as const;
 /** What a token may cost, µs: in all, or above being woken, as `held` says. */
 const LIMIT_US = 15;
