@@ -164,6 +164,7 @@ class Run implements RequestRun, ReplySink {
       deadlineMs: receivedAtMs + (workload.slo.e2eMs ?? Number.POSITIVE_INFINITY),
       startByMs: receivedAtMs + mustStartWithinMs(workload.slo, predicted),
       predictedMs: expectedWorkMs(predicted),
+      returning: this.#preempted > 0,
     };
   }
 

@@ -34,6 +34,8 @@ export type LaneRequest = {
   readonly arrivedMs?: number;
   /** Generations the model's child takes at a time; more of one model would wait inside a lane. Default: no limit. */
   readonly slots?: number;
+  /** It ran already and made way: it is let wait however many of its class do. Default: no. */
+  readonly returning?: boolean;
   /** Gives up after waiting this long. Default: never. */
   readonly maxWaitMs?: number;
 };
@@ -128,7 +130,8 @@ export function createLanes({ clock, emit }: { readonly clock: Clock; readonly e
       signal.throwIfAborted();
       arrived?.();
       const queue = queueOf(request.device);
-      return queue.tryAdmit(request) ?? queue.wait(request, signal, queueDepthMax);
+      const depthMax = request.returning === true ? Number.POSITIVE_INFINITY : queueDepthMax;
+      return queue.tryAdmit(request) ?? queue.wait(request, signal, depthMax);
     },
     queuePosition: (request) => queues.get(request.device)?.positionOf(request),
     view: (device) => queues.get(device)?.view(),

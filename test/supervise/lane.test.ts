@@ -400,6 +400,19 @@ describe('lanes: interruption', () => {
     expect(queues.view('cpu')).toMatchObject({ running: [{ model: 'urgent' }], waiting: [] });
   });
 
+  it('who made way is let wait again although the queue is full', async () => {
+    const { queues, request } = setUp(1, 1);
+    queues.tryAdmit(request({ model: 'urgent' }));
+    const batch = { class: 'batch', deadlineMs: Number.POSITIVE_INFINITY } as const;
+    const waiting = track(queues.admit(request(batch), forever));
+    const refused = track(queues.admit(request(batch), forever));
+    const returning = track(queues.admit(request({ ...batch, returning: true }), forever));
+    await settled();
+    expect(refused.error).toMatchObject({ code: 'queue_full' });
+    expect([waiting.error, returning.error]).toEqual([undefined, undefined]);
+    expect(queues.view('cpu')?.waiting).toHaveLength(2);
+  });
+
   it('nobody is interrupted twice for two that wait', async () => {
     const { by, urgent } = await interruptible();
     urgent(20_000);
