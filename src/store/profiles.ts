@@ -74,7 +74,8 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     if (!entry.stale || nowMs - entry.resolvedAtMs < RESOLVE_EVERY_MS) return entry.profile;
     law ??= fitSizeLaw(anchorsOf(entries.values()));
     const estimated = estimatedRows(entry.model, entry.facts, law);
-    entry.profile = resolveProfile([...entry.stored, ...observedRows(entry.observations), ...estimated]);
+    const observed = observedRows(entry.observations);
+    entry.profile = resolveProfile([...storedBeside(observed, entry.stored), ...observed, ...estimated]);
     entry.stale = false;
     entry.resolvedAtMs = nowMs;
     return entry.profile;
@@ -144,6 +145,16 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     refresh,
     close: () => cancelTimer?.(),
   };
+}
+
+/**
+ * Stored rows that hold beside what was observed. Rates are trusted as measured, but how many characters a token has is a
+ * matter of the text: a line through the users' own prompts (it alone gives `templateTokens`) says more of the next one
+ * than a benchmark's prose does.
+ */
+function storedBeside(observed: readonly ProfileRow[], stored: readonly ProfileRow[]): readonly ProfileRow[] {
+  if (!observed.some(({ metric }) => metric === 'templateTokens')) return stored;
+  return stored.filter(({ metric }) => metric !== 'templateTokens' && metric !== 'charsPerToken');
 }
 
 const UNRESOLVED = { profile: {}, stale: true, resolvedAtMs: Number.NEGATIVE_INFINITY };

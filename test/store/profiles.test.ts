@@ -231,6 +231,31 @@ describe('observe', () => {
   });
 });
 
+describe('charsPerToken', () => {
+  const prompt = (promptChars: number) => ({ promptChars, promptTokens: 12 + promptChars / 3, messageCount: 1 });
+
+  test("follows the users' own text once it gives a line, although a benchmark measured another", () => {
+    const { clock, store, profiles } = setUp();
+    const model = boardModel();
+    save(store, [
+      figure(model, 4, { metric: 'charsPerToken' }),
+      figure(model, 30, { metric: 'templateTokens' }),
+      figure(model, 5),
+    ]);
+    const textOf = () => {
+      clock.advance(1_000);
+      const { charsPerToken, templateTokens } = profiles.profileOf(model, modelFacts());
+      return [charsPerToken?.value, templateTokens?.value, charsPerToken?.provenance];
+    };
+    expect(textOf()).toEqual([4, 30, 'measured']);
+    for (const chars of [300, 330, 360, 390]) profiles.observe(model, prompt(chars));
+    expect(textOf()).toEqual([4, 30, 'measured']);
+    profiles.observe(model, prompt(900));
+    expect(textOf()).toEqual([expect.closeTo(3, 6), expect.closeTo(12, 6), 'observed']);
+    expect(profiles.profileOf(model).decodeTokensPerSec?.value).toBe(5);
+  });
+});
+
 describe('onMeasured', () => {
   test('tells of a model whose rates were measured anew, once, and of no other', () => {
     const { store, profiles } = setUp(join(temporaryFolder(), 'sluice.db'));
