@@ -19,7 +19,7 @@ beforeAll(async () => {
   // Half a second is less than any batch answer below takes, and more than the light tier needs to begin.
   policy.classes = {
     interactive: { prefer: 'demo-1.7b', e2e: '500ms' },
-    batch: { prefer: 'demo-27b', output_tokens: 60 },
+    batch: { prefer: 'demo-27b', output_tokens: 40 },
   };
   gateway = await startTestGateway(policy);
 });
@@ -30,7 +30,7 @@ afterEach(async () => {
   await gateway.idle();
 });
 
-const TOKENS = 60;
+const TOKENS = 40;
 const long = (added: object = {}) => question({ model: 'auto:batch', ignore_eos: true, max_tokens: TOKENS, ...added });
 const urgent = () => question({ model: 'auto:interactive' });
 
@@ -70,7 +70,7 @@ describe('an interactive request while batch work runs', () => {
     const from = gateway.events.length;
     const response = await fetch(`${gateway.url}/v1/chat/completions`, {
       method: 'POST',
-      body: JSON.stringify(long({ stream: true, max_tokens: 30 })),
+      body: JSON.stringify(long({ stream: true, max_tokens: 20 })),
     });
     const parts: string[] = [];
     const decoder = new TextDecoder();
