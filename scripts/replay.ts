@@ -38,6 +38,7 @@ const options: CompareOptions = {
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-replay-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 // Batch work runs in the night, by a planner of its own; the trace is of those who wait.
 const plan = { ...referenceWorkload(), batch: undefined };
 const requests = generateRequests(plan, options.load, options.seed).slice(0, options.requests);
@@ -83,7 +84,6 @@ try {
   if (!report.agrees) process.exitCode = 1;
 } finally {
   await board.stop();
-  rmSync(folder, { recursive: true, force: true });
 }
 
 function say(line: string): void {
