@@ -45,9 +45,9 @@ export const STEPS_PER_ROUND = 3 + PROMPT_LENGTHS.length;
  */
 export async function measureRound(run: ServedModel, round: number): Promise<void> {
   if (isMeasured(run, round)) return;
-  run.onStep(`round ${round + 1}: loads`);
+  run.onStep(`loads, round ${round + 1}`);
   await measureLoads(run, round);
-  run.onStep(`round ${round + 1}: settle`);
+  run.onStep(`settle, round ${round + 1}`);
   await run.clock.sleep(run.settleMs, run.signal);
   const lease = await run.target.acquire(run.model, run.signal);
   let how: Parameters<BenchLease['release']>[0] = 'failed';
@@ -160,7 +160,7 @@ async function measureRequests(run: ServedChild, { round, lease, lengths }: Roun
   const measure = async (length: PromptLength | 'deep', promptTokens: number, outputTokens: number) => {
     const step = stepOf(round, length);
     if (run.journal.has(run.model, step)) return;
-    run.onStep(`round ${round + 1}: ${length} prompt`);
+    run.onStep(`${length} prompt, round ${round + 1}`);
     const chars = Math.max(MIN_CHARS, Math.round(Math.max(1, promptTokens - text.templateTokens) * text.charsPerToken));
     const { value: answer, flags } = await watched(workOf(run), () => readAnswer(run, lease, { chars, outputTokens }));
     run.journal.add(run.model, step, sampleOf(run, { round, length, answer, flags }));

@@ -31,6 +31,11 @@ function setUp(ids: readonly TierId[]) {
     symlinkSync(tierPath(testVariable('SLUICE_TEST_MODELS'), id), file);
     policy.models[id] = { ...policy.models[id], file };
   }
+  // A short context keeps the extra long prompt short, and the tests quick on a busy machine.
+  policy.runtimes['llama'] = {
+    ...policy.runtimes['llama'],
+    settings: { ...Object(policy.runtimes['llama']?.['settings']), context: 512 },
+  };
   policy.models['gone'] = { runtime: 'llama', file: join(folder, 'models/gone.gguf'), quality: 0.5 };
   const policyFile = join(folder, 'policy.yaml');
   writeFileSync(policyFile, JSON.stringify(policy));
@@ -49,6 +54,25 @@ async function runBench(place: Place, args: readonly string[]) {
   const child = startBench(place, args);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { stdout, stderr, code: code as number };
+}
+
+/** Runs a benchmark until it says it is at a step, then sends it a signal; gives the result file it leaves. */
+async function brokenOff(
+  place: Place,
+  args: readonly string[],
+  stop: { readonly at: string; readonly by: 'SIGINT' | 'SIGKILL' },
+) {
+  const child = startBench(place, args);
+  child.stdout.resume();
+  const exit = once(child, 'exit');
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (line.startsWith(stop.at)) child.kill(stop.by);
+  });
+  const [code, signal] = (await exit) as [number | null, string | null];
+  const folder = join(place.data, 'bench-results');
+  const [file = ''] = readdirSync(folder);
+  const document = benchDocumentSchema.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+  return { code, signal, document };
 }
 
 /** Command lines of processes that name the folder. */
@@ -72,7 +96,7 @@ describe('sluice bench', () => {
   test('measures real tiers apart, in SQLite and JSON alike, and says what could not run', {
     timeout: 240_000,
   }, async () => {
-    const place = setUp(['demo-1.7b', 'demo-9b']);
+    const place = setUp(['demo-1.7b', 'demo-4b']);
     const { stdout, stderr, code } = await runBench(place, ['--repetitions', '2', '--settle', '0', '--json']);
     expect(stderr).toContain('results: ');
     expect(code).toBe(0);
@@ -97,7 +121,10 @@ describe('sluice bench', () => {
       expect(result?.series.every((one) => one.n <= 2)).toBe(true);
       expect(result?.file?.sha256).toMatch(/^[0-9a-f]{64}$/);
       expect(result?.runtimeVersion).toMatch(/build \d+/);
-      expect(result?.warnings).toEqual([]);
+      expect(result?.fingerprint?.facts).toMatchObject({ runtime: result?.runtimeVersion, model: result?.modelKey });
+      expect(result?.series.filter((one) => one.metric === 'unloadMs')[0]?.n).toBe(2);
+      // Other programs of the machine may disturb samples, which is said; nothing else is out of order.
+      for (const warning of result?.warnings ?? []) expect(warning).toMatch(/disturbed|page cache/);
     }
     expect(figure(small, 'decodeTokensPerSec')).toBeGreaterThan(figure(large, 'decodeTokensPerSec'));
     expect(figure(small, 'prefillTokensPerSec')).toBeGreaterThan(figure(large, 'prefillTokensPerSec'));
@@ -112,7 +139,7 @@ describe('sluice bench', () => {
     const profiles = createProfiles(store, systemClock);
     try {
       expect(JSON.parse(store.benchRuns()[0]?.document ?? '')).toEqual(written);
-      const model = policy.models.get(modelId('demo-9b'));
+      const model = policy.models.get(modelId('demo-4b'));
       const profile = model === undefined ? {} : profiles.profileOf(model, modelFacts());
       expect(profile.decodeTokensPerSec).toMatchObject({
         provenance: 'measured',
@@ -127,25 +154,71 @@ describe('sluice bench', () => {
     const other = { ...place, data: join(place.folder, 'other') };
     const imported = await runBench(other, ['--import', join(place.data, 'bench-results', files[0] ?? '')]);
     expect(imported.code).toBe(0);
-    expect(imported.stdout).toContain('demo-9b');
+    expect(imported.stdout).toContain('demo-4b');
     expect((await runBench(other, ['--import', join(place.data, 'bench-results', files[0] ?? '')])).stdout).toContain(
       'known here already',
     );
   });
 
-  test('Ctrl-C keeps the finished models and leaves nothing running', { timeout: 240_000 }, async () => {
-    const place = setUp(['tiny', 'demo-9b']);
-    const child = startBench(place, ['tiny', 'demo-9b', '--served-only', '--quick', '--settle', '0', '--json']);
-    const stdout = text(child.stdout);
-    const exit = once(child, 'exit');
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      if (line.startsWith('demo-9b: prompts')) child.kill('SIGINT');
+  test('Ctrl-C and kill -9 cost the running sample at most, and --resume goes on', { timeout: 240_000 }, async () => {
+    const place = setUp(['tiny', 'demo-1.7b']);
+    const options = ['--served-only', '--quick', '--settle', '0', '--no-cold-loads'];
+    const first = await brokenOff(place, [...options, 'tiny', 'demo-1.7b'], {
+      at: 'demo-1.7b: long prompt, round 1',
+      by: 'SIGINT',
     });
-    expect(await exit).toEqual([1, null]);
-    const document = benchDocumentSchema.parse(JSON.parse(await stdout));
-    expect(document.models.map((model) => model.outcome)).toEqual(['measured', 'aborted']);
-    expect(figure(document.models[0], 'decodeTokensPerSec')).toBeGreaterThan(0);
+    expect(first.code).toBe(1);
+    expect(first.document).toMatchObject({ complete: false, models: [{ outcome: 'aborted' }, { outcome: 'aborted' }] });
+    expect(figure(first.document.models[0], 'decodeTokensPerSec')).toBeGreaterThan(0);
+    expect(processesOf(place)).toEqual([]);
+
+    const second = await brokenOff(place, ['--resume'], { at: 'demo-1.7b: middle prompt, round 2', by: 'SIGKILL' });
+    expect(second.signal).toBe('SIGKILL');
+    const third = await runBench(place, ['--resume', '--json']);
+    expect(third.code, third.stderr).toBe(0);
+    const document = benchDocumentSchema.parse(JSON.parse(third.stdout));
+    expect(document).toMatchObject({ id: first.document.id, complete: true, repetitions: 3 });
+    expect(document.models.map((model) => model.outcome)).toEqual(['measured', 'measured']);
+    for (const [index, model] of document.models.entries()) {
+      const kept = first.document.models[index]?.samples ?? [];
+      expect(model.samples?.slice(0, kept.length)).toEqual(kept);
+      expect(model.samples?.filter(({ kind }) => kind === 'request')).toHaveLength(12);
+    }
     expect(readdirSync(join(place.data, 'bench-results'))).toHaveLength(1);
+    expect((await runBench(place, ['--resume'])).stderr).toContain('no run was broken off');
+    await expect.poll(() => processesOf(place), { timeout: 10_000 }).toEqual([]);
+
+    const compared = await runBench(place, ['--compare', 'latest', document.id.slice(-6), '--json']);
+    expect(JSON.parse(compared.stdout)).toMatchObject({ comparable: true, models: [{ differences: [] }, {}] });
+  });
+
+  test('models of a device with two lanes are measured side by side, and hot machines over time', {
+    timeout: 240_000,
+  }, async () => {
+    const place = setUp(['tiny', 'demo-1.7b']);
+    const policy = JSON.parse(readFileSync(place.policyFile, 'utf8'));
+    policy.devices.cpu.lanes = 2;
+    writeFileSync(place.policyFile, JSON.stringify(policy));
+    const options = ['--served-only', '--repetitions', '2', '--settle', '0', '--pairs', '--sustained', '2s', '--json'];
+    const { stdout, stderr, code } = await runBench(place, [...options, 'tiny', 'demo-1.7b']);
+    expect(code, stderr).toBe(0);
+    const document = benchDocumentSchema.parse(JSON.parse(stdout));
+    expect(document.pairs?.map(({ model, withModel, withDevice }) => [model, withModel, withDevice])).toEqual([
+      ['tiny', 'demo-1.7b', 'cpu'],
+      ['demo-1.7b', 'tiny', 'cpu'],
+    ]);
+    for (const pair of document.pairs ?? []) {
+      expect(pair.decodeFactor?.n).toBe(2);
+      expect(pair.decodeFactor?.value).within(0.2, 50);
+      expect(pair.prefillFactor?.value).within(0.2, 50);
+    }
+    const points = document.models[1]?.samples?.filter(({ kind }) => kind === 'sustained') ?? [];
+    expect(points.length).toBeGreaterThan(1);
+    expect(document.models[1]?.series.find(({ metric }) => metric === 'sustainedShare')?.value).toBeGreaterThan(0);
+    const store = openStore(join(place.data, 'sluice.db'), { clock: systemClock });
+    const [row] = store.coRuns(document.models[1]?.modelKey ?? '');
+    store.close();
+    expect(row).toMatchObject({ withModel: 'tiny', withDevice: 'cpu', n: 2 });
     expect(processesOf(place)).toEqual([]);
   });
 
