@@ -1,12 +1,13 @@
 import { MODEL_CLASSES, type ModelClass } from '../core/classes.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
+import type { Profile } from '../core/profile.ts';
 import { type MeanInterval, meanInterval } from '../core/stats.ts';
 import type { Climate } from './heat.ts';
 import { type DayFigures, mean, measureDay } from './measure-day.ts';
 import type { NamedRule } from './rules/rule.ts';
 import { simulateDay } from './simulate-day.ts';
-import { generateRequests, type WorkloadPlan } from './workload.ts';
+import { generateRequests, type SimulatedRequest, type WorkloadPlan } from './workload.ts';
 import { createWorld, profileOf, type World } from './world.ts';
 
 /** What is simulated: every rule on the same days. */
@@ -58,17 +59,17 @@ export async function compareRules(
   comparison: Comparison,
   { signal, onDay }: { readonly signal?: AbortSignal | undefined; readonly onDay?: OnDay | undefined } = {},
 ): Promise<readonly RuleResult[]> {
+  const { rules, seeds } = comparison;
   const world = createWorld(comparison.policy);
-  const days: DayFigures[][] = [];
+  const days: DayFigures[][] = rules.map(() => []);
   let done = 0;
-  for (const rule of comparison.rules) {
-    const figures: DayFigures[] = [];
-    for (let seed = 1; seed <= comparison.seeds; seed += 1) {
-      figures.push(await oneDay(comparison, { world, rule, seed, signal }));
+  for (let seed = 1; seed <= seeds; seed += 1) {
+    const luck = luckOf(comparison, world, seed);
+    for (const [index, rule] of rules.entries()) {
+      days[index]?.push(await oneDay(comparison, { ...luck, world, rule, seed, signal }));
       done += 1;
-      onDay?.(rule.name, done, comparison.rules.length * comparison.seeds);
+      onDay?.(rule.name, done, rules.length * seeds);
     }
-    days.push(figures);
   }
   const first = days[0] ?? [];
   const best = days[comparison.rules.findIndex(({ name }) => name === CLAIRVOYANT)];
@@ -78,20 +79,27 @@ export async function compareRules(
   );
 }
 
-type DayParts = {
+/** What is the same for all rules on one day. */
+type Luck = {
+  readonly requests: readonly SimulatedRequest[];
+  readonly profiles: ReadonlyMap<ModelId, Profile>;
+};
+
+function luckOf({ plan, load, wrongBench }: Comparison, world: World, seed: number): Luck {
+  const profiles = new Map<ModelId, Profile>();
+  for (const [id, model] of world.models) profiles.set(id, profileOf(model, wrongBench ? seed : undefined));
+  return { requests: generateRequests(plan, load, seed), profiles };
+}
+
+type DayParts = Luck & {
   readonly world: World;
   readonly rule: NamedRule;
   readonly seed: number;
   readonly signal: AbortSignal | undefined;
 };
 
-async function oneDay(comparison: Comparison, { world, rule, seed, signal }: DayParts): Promise<DayFigures> {
-  const { policy, plan, load, climate, wrongBench } = comparison;
-  const requests = generateRequests(plan, load, seed);
-  const profiles = new Map<ModelId, ReturnType<typeof profileOf>>();
-  for (const [id, model] of world.models) profiles.set(id, profileOf(model, wrongBench ? seed : undefined));
-  const result = await simulateDay({ world, policy, plan, requests, profiles, rule, climate, seed, signal });
-  return measureDay(result, plan.durationMs / 3_600_000);
+async function oneDay({ policy, plan, climate }: Comparison, parts: DayParts): Promise<DayFigures> {
+  return measureDay(await simulateDay({ policy, plan, climate, ...parts }), plan.durationMs / 3_600_000);
 }
 
 function summary(
