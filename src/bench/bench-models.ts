@@ -9,6 +9,7 @@ import { measureSustained } from './measure-sustained.ts';
 import { modelResult } from './model-result.ts';
 import { systemPageCache } from './page-cache.ts';
 import { createProgress, type ProgressMeter, type ProgressPart } from './progress.ts';
+import { measureQuality, QUALITY_STEPS } from './quality/measure-quality.ts';
 import { type BenchDocument, RESULT_SCHEMA } from './result.ts';
 import { storageOf } from './row-fingerprint.ts';
 import { newRun } from './run-plan.ts';
@@ -86,11 +87,24 @@ function partsOf(run: Run, subjects: readonly Subject[], pairs: ReturnType<typeo
         }),
     }),
   );
+  const quality = usable.map(
+    (subject): Part => ({
+      model: subject.model.id,
+      steps: QUALITY_STEPS,
+      work: (meter) =>
+        attempt(run, subject, 'quality', () => measureQuality(servedOf(run, { subject, round: 0, meter }))),
+    }),
+  );
   const together = pairs.map(
     (pair): Part => ({ model: pair.model.model.id, steps: PAIR_STEPS, work: (meter) => measurePair(run, pair, meter) }),
   );
   const isServed = run.sides !== 'raw';
-  return [...rounds, ...(run.sustainedMs > 0 && isServed ? sustained : []), ...(isServed ? together : [])];
+  return [
+    ...rounds,
+    ...(run.sustainedMs > 0 && isServed ? sustained : []),
+    ...(run.quality && isServed ? quality : []),
+    ...(isServed ? together : []),
+  ];
 }
 
 type Turn = { readonly subject: Subject; readonly round: number; readonly meter: ProgressMeter };

@@ -32,6 +32,8 @@ export type BenchOptions = {
   readonly sustainedMs?: number;
   /** After the rounds, measure models that can run side by side while they do. */
   readonly pairs?: boolean;
+  /** After the rounds, put the quality items to each model. */
+  readonly quality?: boolean;
   /** A run that was broken off, to go on with; its plan goes before the options here. */
   readonly resume?: ResumedRun;
   readonly pageCache?: PageCache;
@@ -58,6 +60,7 @@ export type BenchPlan = {
   readonly coldLoads: boolean;
   readonly sustainedMs: number;
   readonly pairs: boolean;
+  readonly quality: boolean;
 };
 
 /** A run that was broken off and what it was to do. */

@@ -25,6 +25,7 @@ const planSchema = z.object({
   coldLoads: z.boolean(),
   sustainedMs: z.number(),
   pairs: z.boolean(),
+  quality: z.boolean().default(false),
 });
 
 type Decided = Omit<BenchPlan, 'models' | 'modelKeys'> &
@@ -49,6 +50,7 @@ export function newRun(options: BenchOptions): Decided {
     coldLoads: options.coldLoads ?? true,
     sustainedMs: options.sustainedMs ?? 0,
     pairs: options.pairs ?? false,
+    quality: options.quality ?? false,
   };
   return { ...plan, models: options.models, id, startedAt, row: { id, startedAt, plan: JSON.stringify(plan) } };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TASKS } from '../core/classes.ts';
 import type { BenchSamples, RawSamples, RequestSample } from './metrics/metric.ts';
 
 /**
@@ -62,6 +63,21 @@ export const sampleSchema = z.discriminatedUnion('kind', [
     tpotAloneMs: z.number(),
     tpotTogetherMs: z.number(),
   }),
+  /** One quality item or probe: whether the answer was right and how it looked, never the answer itself. */
+  z.looseObject({
+    kind: z.literal('answer'),
+    ...common,
+    /** Version of the item set. */
+    set: z.int(),
+    item: z.string(),
+    /** Absent for probes, which have no right answer. */
+    task: z.enum(TASKS).optional(),
+    right: z.boolean().optional(),
+    why: z.string().optional(),
+    /** Why it is no text. */
+    sign: z.string().optional(),
+    detail: z.string().optional(),
+  }),
   /** One stretch of a sustained run: medians of what was asked in it. */
   z.looseObject({
     kind: z.literal('sustained'),
@@ -99,6 +115,7 @@ export function samplesOf(all: readonly BenchSample[]): BenchSamples {
     proportionalMemoryBytes: memory.flatMap(({ proportionalBytes }) => proportionalBytes ?? []),
     raw: rawOf(all),
     sustained: all.filter((sample) => sample.kind === 'sustained'),
+    answers: all.filter((sample) => sample.kind === 'answer'),
   };
 }
 

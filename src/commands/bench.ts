@@ -36,6 +36,7 @@ type CommandOptions = {
   readonly resume?: true | string;
   readonly sustained?: number;
   readonly pairs?: true;
+  readonly quality?: true;
   readonly coldLoads: boolean;
   readonly compare?: readonly string[];
 };
@@ -58,6 +59,10 @@ export function registerBenchCommand(program: Command): void {
       parseTime,
     )
     .option('--pairs', 'afterwards measure models that may run at once while they do')
+    .option(
+      '--quality',
+      'afterwards put the quality items to each model: right answers per task, answers that fall apart',
+    )
     .option('--resume [id]', 'go on with a run that was broken off (default: the newest one)')
     .option('--json', 'print the result file instead of a table')
     .option('--out <dir>', "folder for the result file (default: bench-results beside the policy, else in --data's)")
@@ -146,7 +151,7 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
   }
 }
 
-type Measuring = 'repetitions' | 'settleMs' | 'sides' | 'coldLoads' | 'sustainedMs' | 'pairs';
+type Measuring = 'repetitions' | 'settleMs' | 'sides' | 'coldLoads' | 'sustainedMs' | 'pairs' | 'quality';
 
 function measuring(options: CommandOptions): Pick<BenchOptions, Measuring> {
   return {
@@ -156,6 +161,7 @@ function measuring(options: CommandOptions): Pick<BenchOptions, Measuring> {
     coldLoads: options.coldLoads,
     sustainedMs: options.sustained,
     pairs: options.pairs,
+    quality: options.quality,
   };
 }
 

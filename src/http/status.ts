@@ -66,6 +66,7 @@ export function encodeModels(parts: HttpParts) {
       last_load_ms: view?.lastLoadMs ?? null,
       runtime_version: view?.runtimeVersion ?? null,
       stale: snapshot.models.get(model.id)?.stale ?? [],
+      quarantined: snapshot.models.get(model.id)?.quarantined ?? null,
       facts: snakeCase(view?.facts ?? null),
       details: snakeCase(view?.details ?? null),
     };

@@ -1,5 +1,6 @@
 import type { Task } from '../core/classes.ts';
 import type { ModelPolicy } from '../core/policy.ts';
+import type { Profile } from '../core/profile.ts';
 import type { ModelView } from '../core/snapshot.ts';
 
 /**
@@ -9,4 +10,14 @@ import type { ModelView } from '../core/snapshot.ts';
 export function qualityOf(model: ModelPolicy, view: Pick<ModelView, 'profile'>, task: Task): number {
   const measured = view.profile[`quality.${task}`];
   return measured === undefined ? model.quality : (measured.low ?? measured.value);
+}
+
+/** More than this share of degenerate answers means a broken file or setting, and not that it was a bad day. */
+const DEGENERATE_SHARE_MAX = 0.05;
+
+/** Why a model is kept from being chosen: too many of its answers had fallen apart. Undefined where none were looked at. */
+export function quarantineReason({ degenerateAnswers }: Profile): string | undefined {
+  if (degenerateAnswers === undefined || degenerateAnswers.value <= DEGENERATE_SHARE_MAX) return undefined;
+  const { value, n, source } = degenerateAnswers;
+  return `${Math.round(value * n)} of ${n} answers had fallen apart (${source})`;
 }

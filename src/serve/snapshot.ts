@@ -7,6 +7,7 @@ import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { ModelFacts, Profile } from '../core/profile.ts';
 import type { LaneView, ModelView, PrefixCacheView, Snapshot, WindowView } from '../core/snapshot.ts';
 import { windowState } from '../policy/window.ts';
+import { quarantineReason } from '../route/quality.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { SupervisedModel, Supervisor } from '../supervise/supervisor-types.ts';
 
@@ -50,7 +51,7 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
       memoryBytes: view.memoryBytes,
       memoryBasis: view.memoryBasis,
       stale: sources.watch.staleOf({ policy: model, kind: runtime?.kind ?? '', profile, runtimeVersion }),
-      quarantined: undefined,
+      quarantined: quarantineReason(profile),
       coRun: sources.watch.coRunOf(model),
       fileWarm: isFileWarm(view, nowMs),
       lastUsedMs: view.uses.lastMs,

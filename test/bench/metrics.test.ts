@@ -12,12 +12,13 @@ import {
 } from '../../src/bench/metrics/metric.ts';
 import { fitNonNegative } from '../../src/bench/metrics/non-negative-fit.ts';
 import { fitPrefillCurve } from '../../src/bench/metrics/prefill-curve.ts';
+import { TASKS } from '../../src/core/classes.ts';
 import { decodeMsOf, prefillMsOf, type ServiceModel } from '../../src/core/service-model.ts';
 
 const readme = readFileSync(join(import.meta.dirname, '../../bench-results/README.md'), 'utf8');
 const nothing: BenchSamples = {
   ...{ loadsMs: [], coldLoadsMs: [], unloadsMs: [], requests: [], deep: [] },
-  ...{ peakMemoryBytes: [], proportionalMemoryBytes: [], raw: [], sustained: [] },
+  ...{ peakMemoryBytes: [], proportionalMemoryBytes: [], raw: [], sustained: [], answers: [] },
 };
 
 /**
@@ -65,6 +66,13 @@ function ideal(repetitions: number): BenchSamples {
       decodeTokensPerSec: rates.map(() => 1000 / (40 + 0.02 * (depth + 8))),
     })),
     sustained: [30, 24, 20].map((decodeTokensPerSec, index) => ({ atMs: (index + 1) * 60_000, decodeTokensPerSec })),
+    // Three of four right in each task; one of twenty answers has fallen apart.
+    answers: Array.from({ length: 160 }, (_, index) => ({
+      item: `item-${index}`,
+      task: TASKS[index % TASKS.length]!,
+      right: Math.floor(index / TASKS.length) % 4 !== 0,
+      ...(index % 20 === 0 ? { sign: 'loop' } : {}),
+    })),
   };
 }
 
@@ -150,6 +158,9 @@ describe('the metrics of an ideal model', () => {
     ['decodeAtDepthTokensPerSec', [72, 272, 520, 1_508].map((depth) => 1000 / (50 + 0.01 * depth))],
     ['sustainedDecodeTokensPerSec', [20]],
     ['sustainedShare', [2 / 3]],
+    ['quality.code', [0.75]],
+    ['quality.chat', [0.75]],
+    ['degenerateAnswers', [0.05]],
   ])('%s gives back what the model was made of', (id, values) => {
     const found = valueOfMetric(id, ideal(5));
     expect(found).toHaveLength(values.length);

@@ -7,6 +7,7 @@ import type { Metric } from './metric.ts';
 import { peakMemory, proportionalMemory } from './peak-memory.ts';
 import { prefillFixedMs } from './prefill-fixed-ms.ts';
 import { prefillContextMs, prefillRate } from './prefill-rate.ts';
+import { degenerateAnswers, qualityMetrics } from './quality.ts';
 import { rawDecodeContextMs, rawDecodeRate, rawPrefillContextMs, rawPrefillRate } from './raw-rates.ts';
 import { runtimeDecodeRate, runtimePrefillMs, runtimePrefillRate } from './runtime-figures.ts';
 import { sustainedDecode, sustainedShare } from './sustained.ts';
@@ -41,4 +42,6 @@ export const METRICS: readonly Metric[] = [
   sustainedShare,
   charsPerToken,
   templateTokens,
+  ...qualityMetrics,
+  degenerateAnswers,
 ];

@@ -1,3 +1,4 @@
+import type { Task } from '../../core/classes.ts';
 import { median, medianInterval } from '../../core/stats.ts';
 
 /** Units of metrics, as result files write them. */
@@ -9,6 +10,7 @@ export const UNITS = [
   'characters per token',
   'ms per token and token',
   'factor',
+  'share',
 ] as const;
 /** One of {@link UNITS}. */
 export type Unit = (typeof UNITS)[number];
@@ -51,6 +53,8 @@ export type BenchSamples = {
   readonly raw: readonly RawSamples[];
   /** Stretches of a sustained run in order; empty where there was none. */
   readonly sustained: readonly SustainedSample[];
+  /** Quality items and probes; empty where none was put. */
+  readonly answers: readonly AnswerSample[];
 };
 
 /** Prompt lengths a run measures, as shares of the longest. */
@@ -86,6 +90,15 @@ export type RawSamples = {
   readonly outputTokens: number;
   readonly prefillTokensPerSec: readonly number[];
   readonly decodeTokensPerSec: readonly number[];
+};
+
+/** One answer to a quality item or probe. */
+export type AnswerSample = {
+  readonly item: string;
+  readonly task?: Task | undefined;
+  readonly right?: boolean | undefined;
+  /** Why it is no text; undefined for one that looks like text. */
+  readonly sign?: string | undefined;
 };
 
 /** One stretch of a sustained run. */
