@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fitLine, median, medianInterval, percentile, percentileSorted, wilsonInterval } from '../../src/core/stats.ts';
+import {
+  fitLine,
+  meanInterval,
+  median,
+  medianInterval,
+  percentile,
+  percentileSorted,
+  wilsonInterval,
+} from '../../src/core/stats.ts';
 
 const sample = fc.array(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 60 });
 const quantile = fc.double({ min: 0, max: 1, noNaN: true });
@@ -58,6 +66,23 @@ describe('median', () => {
         expect(median(values.toReversed())).toBe(found);
       }),
     );
+  });
+});
+
+describe('meanInterval', () => {
+  test('holds the mean, the same for the same sample', () => {
+    const values = [0.1, 0.3, 0.2, 0.5, 0.4];
+    const interval = meanInterval(values);
+    expect(interval?.mean).toBeCloseTo(0.3, 12);
+    expect(interval?.low).toBeGreaterThan(0.1);
+    expect(interval?.low).toBeLessThan(0.3);
+    expect(interval?.high).toBeGreaterThan(0.3);
+    expect(interval).toEqual(meanInterval(values));
+  });
+
+  test('is the value itself for one, and nothing for none', () => {
+    expect(meanInterval([7])).toEqual({ mean: 7, low: 7, high: 7 });
+    expect(meanInterval([])).toBeUndefined();
   });
 });
 
