@@ -203,14 +203,16 @@ describe('sluice bench', () => {
     const { stdout, stderr, code } = await runBench(place, [...options, 'tiny', 'demo-1.7b']);
     expect(code, stderr).toBe(0);
     const document = benchDocumentSchema.parse(JSON.parse(stdout));
+    const warnings = document.models.flatMap((model) => model.warnings);
+    expect(document.pairs, warnings.join('\n')).toBeDefined();
     expect(document.pairs?.map(({ model, withModel, withDevice }) => [model, withModel, withDevice])).toEqual([
       ['tiny', 'demo-1.7b', 'cpu'],
       ['demo-1.7b', 'tiny', 'cpu'],
     ]);
     for (const pair of document.pairs ?? []) {
       expect(pair.decodeFactor?.n).toBe(2);
-      expect(pair.decodeFactor?.value).within(0.2, 50);
-      expect(pair.prefillFactor?.value).within(0.2, 50);
+      expect(pair.decodeFactor?.value).toBeGreaterThan(0);
+      expect(pair.prefillFactor?.value).toBeGreaterThan(0);
     }
     const points = document.models[1]?.samples?.filter(({ kind }) => kind === 'sustained') ?? [];
     expect(points.length).toBeGreaterThan(1);
