@@ -57,7 +57,8 @@ export function startGeneration(
   const { service, promptTokens, outputTokens } = plan;
   const beganMs = clock.monotonicMs();
   const firstMs = beganMs + prefillMsOf(service, promptTokens, plan.cachedTokens) * plan.prefillFactor;
-  const dueMs = (steps: number) => firstMs + decodeMsOf(service, promptTokens, steps) * plan.decodeFactor;
+  /** When so many tokens are there; the first one comes out of the prefill. */
+  const dueMs = (tokens: number) => firstMs + decodeMsOf(service, promptTokens, tokens) * plan.decodeFactor;
   const endMs = dueMs(outputTokens);
   let done = 0;
   let firstSeenMs = firstMs;
@@ -68,7 +69,7 @@ export function startGeneration(
     const nowMs = clock.monotonicMs();
     const reachMs = nowMs + EARLY_REAL_MS * speed;
     const before = done;
-    while (done < outputTokens && dueMs(done) <= reachMs) done += 1;
+    while (done < outputTokens && dueMs(done + 1) <= reachMs) done += 1;
     if (before === 0 && done > 0) firstSeenMs = nowMs;
     if (done > before) listener.tokens(before, done);
     if (done === outputTokens && endMs <= reachMs) {
@@ -79,7 +80,7 @@ export function startGeneration(
     schedule(nowMs);
   };
   const schedule = (nowMs: number) => {
-    const nextMs = done < outputTokens ? dueMs(done) : endMs;
+    const nextMs = done < outputTokens ? dueMs(done + 1) : endMs;
     // Without a reader of the tokens only the first one and the end matter.
     const wantedMs = !streamed && done > 0 ? endMs : Math.max(nextMs, nowMs + STEP_REAL_MS * speed);
     cancelTimer = clock.after(Math.max(0, Math.min(wantedMs, endMs) - nowMs), tick);
@@ -101,7 +102,7 @@ type Course = {
   readonly nowMs: number;
   readonly beganMs: number;
   readonly firstMs: number;
-  readonly dueMs: (steps: number) => number;
+  readonly dueMs: (tokens: number) => number;
 };
 
 /** When an engine that looks only between two pieces of work sees that its client has left. */
@@ -112,5 +113,5 @@ function noticedMs({ promptTokens, cachedTokens, cancelTokens }: GenerationPlan,
     const batchMs = (firstMs - beganMs) / batches;
     return Math.min(firstMs, beganMs + Math.ceil((nowMs - beganMs) / batchMs) * batchMs);
   }
-  return nowMs + (dueMs(1) - dueMs(0));
+  return nowMs + (dueMs(2) - dueMs(1));
 }

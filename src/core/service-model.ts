@@ -2,12 +2,13 @@
  * How long one generation takes on one model when nothing disturbs it, as four coefficients and the load times:
  *
  *   prefill T_p = t0 + (P - H) * (alpha + beta * (P + H) / 2)
- *   decode  T_d = N * (gamma + delta * (P + N / 2))
+ *   decode  T_d = (N - 1) * (gamma + delta * (P + N / 2))
  *
  * P prompt tokens, H of them found in the prefix cache, N output tokens. Attention reads all that came before, so each
  * token costs a fixed part and one that grows with its position: beta and delta are those slopes, and the middle
  * position of the tokens worked on is (P + H) / 2 and P + N / 2. At batch 1 this physical form fits better from few
- * samples than a learned black box.
+ * samples than a learned black box. The first output token comes out of the prefill, so N tokens take N - 1 steps; gamma
+ * is the TPOT on an empty context, and an engine's decode time counts the same steps.
  */
 export type ServiceModel = {
   /** t0, ms. */
@@ -37,7 +38,7 @@ export function prefillMsOf(service: ServiceModel, promptTokens: number, cachedT
   );
 }
 
-/** T_d, ms, see {@link ServiceModel}; 0 for no output. */
+/** T_d, ms, see {@link ServiceModel}; 0 for no output and for one token. */
 export function decodeMsOf(service: ServiceModel, promptTokens: number, outputTokens: number): number {
-  return outputTokens * (service.decodeMsPerToken + service.decodeContextMs * (promptTokens + outputTokens / 2));
+  return Math.max(0, outputTokens - 1) * (service.decodeMsPerToken + service.decodeContextMs * (promptTokens + outputTokens / 2));
 }

@@ -217,7 +217,7 @@ class DayRun {
       const work = decodeMsOf(model.service, request.promptTokens, request.outputTokens) * request.noise.decode;
       const decodeMs = this.#heat.durationMs(work);
       ticket.update(this.#rule.workMs === undefined ? run.decision.predicted.decodeMs : decodeMs);
-      const firstTokenMs = this.#time.nowMs() + decodeMs / request.outputTokens;
+      const firstTokenMs = this.#time.nowMs();
       this.#time.after(decodeMs, () => this.#finish(run, { ticket, beganMs, firstTokenMs, prefillMs, decodeMs }));
     });
   }

@@ -112,7 +112,7 @@ describe('decide: when no model meets the targets', () => {
     const decision = decided({ workload: { slo: slo(2000), minQuality: 0.5 } });
     expect(decision).toMatchObject({ kind: 'chosen', model: 'middle', degraded: true, fallbacks: ['large', 'small'] });
     expect(decision.kind === 'chosen' && decision.reason).toBe(
-      'middle: degraded: e2e 11 s > 2 s (prefill 1 s + decode 10 s, measured); no model meets class interactive, least miss',
+      'middle: degraded: e2e 11 s > 2 s (prefill 1 s + decode 9.9 s, measured); no model meets class interactive, least miss',
     );
   });
 
@@ -152,8 +152,8 @@ describe('decide: when no model meets the targets', () => {
   });
 
   it('a figure that rounds to its bound is shown in milliseconds', () => {
-    const decision = decided({ workload: { slo: slo(21_999) } });
-    expect(reasonOf(decision, 'large')).toContain('e2e 22000 ms > 21999 ms');
+    const decision = decided({ workload: { slo: slo(21_799) } });
+    expect(reasonOf(decision, 'large')).toContain('e2e 21800 ms > 21799 ms');
   });
 });
 

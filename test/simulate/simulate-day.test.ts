@@ -114,9 +114,9 @@ describe('simulateDay', () => {
     };
     const { outcomes } = await simulate({ rule: always(modelId('qwen3.5-2b')), requests: [request] });
     const prefillMs = 100 * (1000 / 16.18) * (1 + (7.5e-5 * 100) / 2) * 1.1;
-    const decodeMs = 50 * (1000 / 5.54) * (1 + 7.5e-5 * 125) * 0.9;
+    const decodeMs = 49 * (1000 / 5.54) * (1 + 7.5e-5 * 125) * 0.9;
     expect(outcomes[0]?.e2eMs).toBeCloseTo(prefillMs + decodeMs, 3);
-    expect(outcomes[0]?.ttftMs).toBeCloseTo(prefillMs + decodeMs / 50, 3);
+    expect(outcomes[0]?.ttftMs).toBeCloseTo(prefillMs, 3);
   });
 
   it('keeps batch items in their window and to their deadline', async () => {
@@ -172,8 +172,9 @@ describe('a lane under Poisson arrivals', () => {
     const requests = generateRequests(single, 1, 5).map((request) => ({
       ...request,
       promptTokens: 1,
-      outputTokens: 1,
-      noise: { prefill: 1e-9, decode: (-Math.log(1 - request.draw) * 12_000) / (msPerToken * (1 + 7.5e-5 * 1.5)) },
+      // One step: the first token comes out of the prefill.
+      outputTokens: 2,
+      noise: { prefill: 1e-9, decode: (-Math.log(1 - request.draw) * 12_000) / (msPerToken * (1 + 7.5e-5 * 2)) },
     }));
     // Without targets everybody has the same rank, and the queue is first come, first served.
     const untimed: Policy = {
