@@ -40,5 +40,8 @@ export function prefillMsOf(service: ServiceModel, promptTokens: number, cachedT
 
 /** T_d, ms, see {@link ServiceModel}; 0 for no output and for one token. */
 export function decodeMsOf(service: ServiceModel, promptTokens: number, outputTokens: number): number {
-  return Math.max(0, outputTokens - 1) * (service.decodeMsPerToken + service.decodeContextMs * (promptTokens + outputTokens / 2));
+  return (
+    Math.max(0, outputTokens - 1) *
+    (service.decodeMsPerToken + service.decodeContextMs * (promptTokens + outputTokens / 2))
+  );
 }
