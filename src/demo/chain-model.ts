@@ -27,6 +27,8 @@ export type ChainModelOptions = {
   readonly contextTokens?: number;
   /** Jinja chat template in place of the demo's own. */
   readonly chatTemplate?: string;
+  /** It never ends its turn and says its sentence again and again, as broken conversions do. */
+  readonly neverEnds?: true;
   /** Kept in the metadata (`sluice.stamp`), so that a reader can tell which version of a model a file holds. */
   readonly stamp?: string;
 };
@@ -53,7 +55,7 @@ export function buildChainModel(options: ChainModelOptions): GgufContent {
       `${options.name}: embedding ${embedding} must be a multiple of ${headSize}, feed-forward ${feedForward} above 0`,
     );
   }
-  const chains = buildChains(options.sentence);
+  const chains = buildChains(options.sentence, options.neverEnds !== true);
   const vocabulary = buildVocabulary([...chainPieces(chains)]);
   const dimensionOf = new Map([...chains.after.keys()].map((piece, index) => [piece, index + 1]));
   if (dimensionOf.size >= embedding) {

@@ -36,9 +36,9 @@ const call = [
  *   an opening quote, as a JSON grammar leaves no other choice → the sentence cut into other pieces → closing quote
  *
  * The JSON copy needs pieces of its own because a token's successor can depend on nothing but the token: in plain text
- * the sentence ends with the turn, in a JSON string with a quote. Throws `RangeError` for a sentence of one or two letters.
+ * the sentence ends with the turn, in a JSON string with a quote. Without `ends` the plain sentence never does. Throws `RangeError` for a sentence of one or two letters.
  */
-export function buildChains(sentence: string): Chains {
+export function buildChains(sentence: string, ends = true): Chains {
   const after = new Map<string, readonly Preference[]>();
   const words = sentence.split(' ').map(toPiece);
   const plain = cutUnique(
@@ -50,7 +50,7 @@ export function buildChains(sentence: string): Chains {
     new Set([...call, '"', ...plain]),
   );
   link(after, plain, [
-    { next: controlTokens.end, logit: ending },
+    ...(ends ? [{ next: controlTokens.end, logit: ending }] : []),
     // A space has no successor of its own, so the sentence starts over behind it.
     { next: space, logit: strong },
   ]);
