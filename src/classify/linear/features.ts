@@ -5,6 +5,8 @@
  *   system   words and word pairs of the first 300 characters of the instructions
  *   head     words, word pairs and letter quadruples of the first 240 characters: where the instruction usually stands
  *   tail     the same of the last 160, in a text longer than 400: where it stands when a document comes first
+ *   places   the instruction's first and last words by themselves, beginnings and endings of its long words
+ *   groups   which word groups (lexicon.ts) occur, which stand at the start, which stand together, which follow which
  *   body     single words of the first and last 2,000 characters
  *   shape    stream, bounds, tools, turns, length: one feature each
  *
@@ -12,6 +14,8 @@
  * it. Runs of digits become one sign, because "item 381 of 2,140" and "item 7 of 60" say the same.
  */
 
+import { add, clear, type FeatureVector, featureCount, mix, scaleFrom, setFrom, taken } from './feature-vector.ts';
+import { eachAffix, eachWord, withDigitsAlike } from './feature-words.ts';
 import { eachGroup, GROUP_COUNT } from './lexicon.ts';
 
 /** What the classifier may look at: the texts and the shape of a request. */
@@ -26,13 +30,8 @@ export type LinearInput = {
   readonly messageCount: number;
 };
 
-/** Hashed features with their values; only the first `count` entries of both arrays are meant. */
-export type FeatureVector = { readonly ids: Uint16Array; readonly values: Float32Array; readonly count: number };
-
-/** Number of hash buckets. 2^16 ids fit an Uint16Array; half as many lost a point of held-out accuracy. */
-export const BUCKETS = 65_536;
 /** Raised when the meaning of a feature changes: older weights are refused instead of misread. */
-export const FEATURE_VERSION = 1;
+export const FEATURE_VERSION = 2;
 
 const SYSTEM_CHARS = 300;
 const HEAD_CHARS = 240;
@@ -41,12 +40,16 @@ const TAIL_CHARS = 160;
 const INSTRUCTION_CHARS_MIN = 8;
 const FIRST_WORDS_CHARS = 60;
 const BODY_CHARS_PER_END = 2000;
-/** More features than the bounds above can give: 4,000 body words and 3 × 700 characters' worth of the rest. */
 /** Words at the start are usually the request's verb. */
 const LEADING_WORDS = 5;
 /** How much of the text its signs are counted in. */
 const SIGNS_CHARS = 600;
-const FEATURES_MAX = 8192;
+/** Word groups are told by their place, and as a sequence, up to here: an instruction is seldom longer. */
+const PLACED_WORDS = 4;
+const SEQUENCE_WORDS = 24;
+const GROUPS_PER_WORD = 6;
+/** Words at either end of an instruction that count by themselves. */
+const END_WORDS = 5;
 
 const SALT = {
   system: 11,
@@ -63,9 +66,15 @@ const SALT = {
   systemGroup: 167,
   groupPair: 181,
   sign: 193,
+  start: 201,
+  end: 203,
+  affix: 207,
+  groupPlace: 215,
+  groupSequence: 217,
 } as const;
+/** How much each kind of feature weighs before anything is learned, found by cross-validation. */
 const LENGTH = {
-  system: 0.7,
+  system: 0.2,
   head: 1.6,
   rest: 0.5,
   tail: 1,
@@ -77,19 +86,19 @@ const LENGTH = {
   restGroup: 0.15,
   groupPair: 0.8,
   sign: 0.15,
+  start: 0.6,
+  end: 0.4,
+  affix: 0.7,
+  groupPlace: 0.6,
+  groupSequence: 0.6,
 } as const;
-
-// One scratch vector for every call: a request would otherwise allocate 48 kB. The caller is done with it at once.
-const ids = new Uint16Array(FEATURES_MAX);
-const values = new Float32Array(FEATURES_MAX);
-let count = 0;
 
 /**
  * The features of a request, in time bounded by the character bounds above. The arrays are reused by the next call:
  * copy what is to be kept. Any text is allowed, lone surrogates and the empty one included.
  */
 export function featuresOf(input: LinearInput): FeatureVector {
-  count = 0;
+  clear();
   const { text } = input;
   const head = text.slice(0, HEAD_CHARS).toLowerCase();
   const split = instructionEnd(head);
@@ -104,12 +113,15 @@ export function featuresOf(input: LinearInput): FeatureVector {
   addFirstWords(instruction);
   addGroups(instruction, SALT.group, LENGTH.group);
   addGroupPairs();
+  addGroupPlaces();
+  addEnds(instruction);
+  addAffixes(instruction);
   addGroups(head.slice(split), SALT.restGroup, LENGTH.restGroup);
   addGroups(last, SALT.tailGroup, LENGTH.group);
   addGroups(input.system.slice(0, SYSTEM_CHARS).toLowerCase(), SALT.systemGroup, LENGTH.restGroup);
   addSigns(text);
   addShape(input);
-  return { ids, values, count };
+  return taken();
 }
 
 // An instruction in front of what it is about ends at its line's end or at a colon: "translate this: …".
@@ -129,39 +141,40 @@ function lastLine(text: string): string {
 }
 
 function addBody(text: string): void {
-  const start = count;
+  const start = featureCount();
   if (text.length <= 2 * BODY_CHARS_PER_END) eachWord(text.toLowerCase(), (hash) => add(hash, SALT.body));
   else {
     eachWord(text.slice(0, BODY_CHARS_PER_END).toLowerCase(), (hash) => add(hash, SALT.body));
     eachWord(text.slice(-BODY_CHARS_PER_END).toLowerCase(), (hash) => add(hash, SALT.body));
   }
-  scale(start, LENGTH.body);
+  scaleFrom(start, LENGTH.body);
 }
 
 function addWords(text: string, salt: number, length: number): void {
-  const start = count;
+  const start = featureCount();
   let previous = 0;
   eachWord(text, (hash) => {
     add(hash, salt);
     if (previous !== 0) add(Math.imul(previous, 31) ^ hash, salt + 1);
     previous = hash;
   });
-  scale(start, length);
+  scaleFrom(start, length);
 }
 
 function addQuadruples(text: string): void {
-  const start = count;
+  const start = featureCount();
   for (let at = 0; at + 4 <= text.length; at += 1) {
     let hash = 0x811c9dc5;
-    for (let next = at; next < at + 4; next += 1) hash = Math.imul(hash ^ folded(text.charCodeAt(next)), 0x01000193);
+    for (let next = at; next < at + 4; next += 1)
+      hash = Math.imul(hash ^ withDigitsAlike(text.charCodeAt(next)), 0x01000193);
     add(hash, SALT.quadruple);
   }
-  scale(start, LENGTH.quadruple);
+  scaleFrom(start, LENGTH.quadruple);
 }
 
 // The first word, the first two, and the first three: requests begin with their verb, questions with their question word.
 function addFirstWords(instruction: string): void {
-  const start = count;
+  const start = featureCount();
   let words = 0;
   let hash = 0;
   eachWord(instruction.slice(0, FIRST_WORDS_CHARS), (word) => {
@@ -170,7 +183,7 @@ function addFirstWords(instruction: string): void {
     hash = Math.imul(hash, 31) ^ word;
     add(hash, SALT.first);
   });
-  scale(start, LENGTH.first);
+  scaleFrom(start, LENGTH.first);
 }
 
 const seen = new Uint8Array(GROUP_COUNT);
@@ -179,35 +192,103 @@ const seenInHead = new Uint8Array(GROUP_COUNT);
 // One feature per word group that occurs, and a second where it stands among the first words.
 function addGroups(text: string, salt: number, length: number): void {
   seen.fill(0);
+  const isHead = salt === SALT.group;
+  if (isHead) groupsAt.fill(0);
   eachGroup(text, (group, wordIndex) => {
+    if (isHead) rememberPlace(group, wordIndex);
     const place = wordIndex < LEADING_WORDS ? 2 : 1;
     if ((seen[group] as number) < place) seen[group] = place;
   });
-  if (salt === SALT.group) seenInHead.set(seen);
-  const start = count;
+  if (isHead) seenInHead.set(seen);
+  const start = featureCount();
   for (let group = 0; group < GROUP_COUNT; group += 1) {
     if (seen[group] === 0) continue;
     add(mix(group), salt);
     if (seen[group] === 2) add(mix(group), salt + 1);
   }
-  for (let at = start; at < count; at += 1) values[at] = length;
+  setFrom(start, length);
 }
 
 // "write" means one thing beside "poem" and another beside "function": pairs of groups of the head.
 function addGroupPairs(): void {
-  const start = count;
+  const start = featureCount();
   for (let first = 0; first < GROUP_COUNT; first += 1) {
     if (seenInHead[first] === 0) continue;
     for (let second = first + 1; second < GROUP_COUNT; second += 1) {
       if (seenInHead[second] !== 0) add(mix(first * 64 + second), SALT.groupPair);
     }
   }
-  scale(start, LENGTH.groupPair);
+  scaleFrom(start, LENGTH.groupPair);
+}
+
+// For each of the first words the groups it belongs to, one more than their number; 0 is none.
+const groupsAt = new Uint8Array(SEQUENCE_WORDS * GROUPS_PER_WORD);
+
+function rememberPlace(group: number, wordIndex: number): void {
+  if (wordIndex >= SEQUENCE_WORDS) return;
+  const from = wordIndex * GROUPS_PER_WORD;
+  for (let at = from; at < from + GROUPS_PER_WORD; at += 1) {
+    if (groupsAt[at] === group + 1) return;
+    if (groupsAt[at] !== 0) continue;
+    groupsAt[at] = group + 1;
+    return;
+  }
+}
+
+// "What is the bug" asks and "bug: what is wrong" reports: the group of each of the first words, and which group follows which.
+function addGroupPlaces(): void {
+  const placesStart = featureCount();
+  for (let word = 0; word < PLACED_WORDS; word += 1) {
+    eachGroupAt(word, (group) => add(mix(group * 8 + word), SALT.groupPlace));
+  }
+  scaleFrom(placesStart, LENGTH.groupPlace);
+  const sequenceStart = featureCount();
+  let previous = -1;
+  for (let word = 0; word < SEQUENCE_WORDS; word += 1) {
+    if (groupsAt[word * GROUPS_PER_WORD] === 0) continue;
+    // Words of no group stand between without a trace: "summarize (the very long) letter".
+    if (previous >= 0) addSequence(previous, word);
+    previous = word;
+  }
+  scaleFrom(sequenceStart, LENGTH.groupSequence);
+}
+
+function addSequence(word: number, next: number): void {
+  eachGroupAt(word, (one) => eachGroupAt(next, (other) => add(mix(one * 64 + other), SALT.groupSequence)));
+}
+
+function eachGroupAt(word: number, visit: (group: number) => void): void {
+  const from = word * GROUPS_PER_WORD;
+  for (let at = from; at < from + GROUPS_PER_WORD && groupsAt[at] !== 0; at += 1) visit((groupsAt[at] as number) - 1);
+}
+
+const instructionWords = new Int32Array(HEAD_CHARS);
+
+// Requests begin with what is wanted and end with how it is wanted: "…, one word", "… please?".
+function addEnds(instruction: string): void {
+  let words = 0;
+  eachWord(instruction, (hash) => {
+    instructionWords[words] = hash;
+    words += 1;
+  });
+  const startsAt = featureCount();
+  for (let at = 0; at < Math.min(END_WORDS, words); at += 1) add(instructionWords[at] as number, SALT.start);
+  scaleFrom(startsAt, LENGTH.start);
+  const endsAt = featureCount();
+  for (let at = Math.max(0, words - END_WORDS); at < words; at += 1) add(instructionWords[at] as number, SALT.end);
+  scaleFrom(endsAt, LENGTH.end);
+}
+
+// "Translating", "translated" and "translation" begin alike; "-ieren", "-ing" and "-tion" end alike.
+function addAffixes(instruction: string): void {
+  const start = featureCount();
+  eachAffix(instruction, (hash, isEnding) => add(hash, isEnding ? SALT.affix + 1 : SALT.affix));
+  scaleFrom(start, LENGTH.affix);
 }
 
 /** What the text is made of, in coarse steps: digits, brackets, quotes, lines, capitals, other scripts. */
 function addSigns(text: string): void {
-  const start = count;
+  const start = featureCount();
   const part = text.length > SIGNS_CHARS ? text.slice(0, SIGNS_CHARS) : text;
   const totals = countSigns(part);
   for (let kind = 0; kind < totals.length; kind += 1) {
@@ -216,7 +297,7 @@ function addSigns(text: string): void {
     if (total > 0) add(mix(kind * 32 + 31), SALT.sign);
     add(mix(kind * 32 + Math.min(10, Math.floor((total * 40) / Math.max(20, part.length)))), SALT.sign + 1);
   }
-  for (let at = start; at < count; at += 1) values[at] = LENGTH.sign;
+  setFrom(start, LENGTH.sign);
 }
 
 const signTotals = new Uint16Array(7);
@@ -241,10 +322,8 @@ function signOf(unit: number): number {
   return unit === 10 ? 3 : -1;
 }
 
-const mix = (number: number): number => Math.imul(number + 1, 0x9e3779b1);
-
 function addShape(input: LinearInput): void {
-  const start = count;
+  const start = featureCount();
   const flags = [
     input.stream ? 1 : 2,
     10 + boundBucket(input.maxTokens),
@@ -259,54 +338,8 @@ function addShape(input: LinearInput): void {
     input.stream || input.maxTokens !== undefined ? 130 : 131,
   ];
   for (const flag of flags) add(Math.imul(flag, 0x9e3779b1), SALT.shape);
-  for (let at = start; at < count; at += 1) values[at] = LENGTH.shape;
+  setFrom(start, LENGTH.shape);
 }
 
 const boundBucket = (maxTokens: number | undefined): number => (maxTokens === undefined ? 0 : 1 + logBucket(maxTokens));
 const logBucket = (value: number): number => (value <= 0 ? 0 : Math.min(20, 1 + Math.floor(Math.log2(value))));
-
-function add(hash: number, salt: number): void {
-  if (count >= FEATURES_MAX) return;
-  let mixed = Math.imul(hash ^ Math.imul(salt, 0x85ebca6b), 0xc2b2ae35);
-  mixed ^= mixed >>> 15;
-  ids[count] = mixed & (BUCKETS - 1);
-  values[count] = 1;
-  count += 1;
-}
-
-// Euclidean length of the group becomes `length`, however many features it has.
-function scale(start: number, length: number): void {
-  if (count === start) return;
-  const value = length / Math.sqrt(count - start);
-  for (let at = start; at < count; at += 1) values[at] = value;
-}
-
-/** Calls `visit` with the hash of every word; signs are words of one character, so are Chinese, Japanese and Korean ones. */
-function eachWord(text: string, visit: (hash: number) => void): void {
-  let hash = 0;
-  let last = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const unit = folded(text.charCodeAt(at));
-    if (isInWord(unit)) {
-      // A run of digits counts once, whatever its length.
-      if (unit !== DIGIT || last !== DIGIT) hash = Math.imul((hash === 0 ? 0x811c9dc5 : hash) ^ unit, 0x01000193);
-      last = unit;
-      continue;
-    }
-    if (hash !== 0) visit(hash);
-    hash = 0;
-    // Repeated signs (rules, indentation, quotes) count once.
-    if (unit > 32 && unit !== last) visit(Math.imul(unit + 7, 0x01000193) | 1);
-    last = unit;
-  }
-  if (hash !== 0) visit(hash);
-}
-
-const DIGIT = 48;
-const folded = (unit: number): number => (unit >= 48 && unit <= 57 ? DIGIT : unit);
-
-// Letters, the digit sign, underscore and other alphabets; not ASCII or general punctuation, not the scripts without spaces.
-function isInWord(unit: number): boolean {
-  if (unit < 128) return (unit >= 97 && unit <= 122) || unit === DIGIT || unit === 95;
-  return (unit >= 0xc0 && unit < 0x2000) || (unit >= 0xd800 && unit < 0xe000);
-}

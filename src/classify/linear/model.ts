@@ -9,7 +9,8 @@
  */
 import { MODEL_CLASSES, TASKS } from '../../core/classes.ts';
 import type { Guess } from '../../core/guess.ts';
-import { type FeatureVector, featuresOf, type LinearInput } from './features.ts';
+import type { FeatureVector } from './feature-vector.ts';
+import { featuresOf, type LinearInput } from './features.ts';
 
 /** Columns of the weight matrix: tasks first, then classes. */
 export const OUTPUTS = TASKS.length + MODEL_CLASSES.length;

@@ -10,7 +10,8 @@
 import { z } from 'zod';
 import { MODEL_CLASSES, TASKS } from '../../core/classes.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { BUCKETS, FEATURE_VERSION } from './features.ts';
+import { BUCKETS } from './feature-vector.ts';
+import { FEATURE_VERSION } from './features.ts';
 import { type LinearModel, OUTPUTS } from './model.ts';
 
 /** What a model was trained on and how well it did, for people. */

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseCorpus } from '../../../src/classify/linear/corpus.ts';
 import { evaluate } from '../../../src/classify/linear/evaluate.ts';
-import { BUCKETS, featuresOf, type LinearInput } from '../../../src/classify/linear/features.ts';
+import { BUCKETS } from '../../../src/classify/linear/feature-vector.ts';
+import { eachAffix } from '../../../src/classify/linear/feature-words.ts';
+import { featuresOf, type LinearInput } from '../../../src/classify/linear/features.ts';
 import { guessLinear } from '../../../src/classify/linear/model.ts';
 import { nearestNeighbours } from '../../../src/classify/linear/neighbours.ts';
 import { TRAIN_DEFAULTS, trainLinear } from '../../../src/classify/linear/train.ts';
@@ -52,9 +54,9 @@ describe('the shipped weights', () => {
     expect(found.classAccuracy).toBeGreaterThanOrEqual(0.9);
   });
 
-  it('name at least 80 % of the held-out tasks, and nearly nine in ten where they are sure', () => {
-    expect(found.taskAccuracy).toBeGreaterThanOrEqual(0.8);
-    expect(found.confident.task.accuracy).toBeGreaterThanOrEqual(0.86);
+  it('name at least 85 % of the held-out tasks, and nine in ten where they are sure', () => {
+    expect(found.taskAccuracy).toBeGreaterThanOrEqual(0.85);
+    expect(found.confident.task.accuracy).toBeGreaterThanOrEqual(0.9);
     expect(found.confident.task.share).toBeGreaterThanOrEqual(0.8);
   });
 
@@ -139,6 +141,26 @@ describe('featuresOf', () => {
   });
 });
 
+describe('eachAffix', () => {
+  const affixesOf = (text: string) => {
+    const found: [number, boolean][] = [];
+    eachAffix(text, (hash, isEnding) => found.push([hash, isEnding]));
+    return found;
+  };
+
+  it('gives words that begin or end alike the same hash there, and only there', () => {
+    const [[begins, isEnding] = [], [ends] = []] = affixesOf('translate');
+    expect(isEnding).toBe(false);
+    expect(affixesOf('translation')[0]).toEqual([begins, false]);
+    expect(affixesOf('translation')[1]?.[0]).not.toBe(ends);
+    expect(affixesOf('graduate')[1]).toEqual([ends, true]);
+  });
+
+  it('passes over words of fewer than five letters, digits and signs', () => {
+    expect(affixesOf('a poem, 12345 of mine!')).toEqual([]);
+  });
+});
+
 describe('trainLinear', () => {
   const some = training.slice(0, 60);
 
@@ -162,6 +184,25 @@ describe('trainLinear', () => {
     expect(await heavier(0)).toMatchObject({ task: 'code', class: 'quality' });
     expect(await heavier(1)).toMatchObject({ task: 'chat', class: 'route' });
   });
+
+  it('learns from every word of an example, not only from the one that decides the most', async () => {
+    // "poem" is in every creative example, "verse" and "rhyme" in half of them each: a request may have only the latter.
+    const example = (text: string, task: 'creative' | 'code') =>
+      ({ input: inputOf({ text }), task, class: 'interactive' }) as const;
+    const few = [
+      example('poem verse', 'creative'),
+      example('poem rhyme', 'creative'),
+      example('query column', 'code'),
+      example('query index', 'code'),
+    ];
+    const shareOf = async (dropout: number) => {
+      const taught = await trainLinear(few, { ...TRAIN_DEFAULTS, dropout });
+      const guess = guessLinear(taught, inputOf({ text: 'verse rhyme' }));
+      expect(guess.task).toBe('creative');
+      return guess.taskShare ?? 0;
+    };
+    expect(await shareOf(0.5)).toBeGreaterThan(await shareOf(0));
+  });
 });
 
 describe('a weights file', () => {
@@ -178,7 +219,7 @@ describe('a weights file', () => {
     ['of another kind', Buffer.from('PNG and some more bytes'), /is not a file of classifier weights/],
     [
       'of other features',
-      Buffer.from(bytes.toString('latin1').replace('"features":1', '"features":9'), 'latin1'),
+      Buffer.from(bytes.toString('latin1').replace('"features":2', '"features":9'), 'latin1'),
       /was made by another version/,
     ],
     ['with a broken header', Buffer.from(bytes.toString('latin1').replace('{', '['), 'latin1'), /header/],
