@@ -44,23 +44,22 @@ export async function benchModels(options: BenchOptions): Promise<BenchOutcome> 
     run.clock,
     run.onProgress,
   );
-  let file: string | undefined;
   for (const [index, part] of parts.entries()) {
     if (run.signal.aborted) break;
     meter.startPart(index);
     await part.work(meter);
-    file = save(run, subjects, false);
+    save(run, subjects, false);
   }
   if (!run.signal.aborted) {
     meter.note('hashing the files');
     for (const subject of usable) await subject.hash(run);
   }
-  file = save(run, subjects, !run.signal.aborted);
+  const saved = save(run, subjects, !run.signal.aborted);
   if (!run.signal.aborted) {
     journal.end();
     meter.finish();
   }
-  return { document: resultOf(run, subjects, !run.signal.aborted), file };
+  return saved;
 }
 
 type Part = ProgressPart & { readonly work: (meter: ProgressMeter) => Promise<void> };
@@ -176,9 +175,10 @@ const servedOf = (run: Run, { subject, meter }: Turn) => ({
   warn: (warning: string) => subject.warnings.add(warning),
 });
 
-function save(run: Run, subjects: readonly Subject[], complete: boolean): string {
+function save(run: Run, subjects: readonly Subject[], complete: boolean): BenchOutcome {
   const document = resultOf(run, subjects, complete);
-  return saveBench(document, { store: run.store, directory: run.directory, provenance: 'measured' });
+  const file = saveBench(document, { store: run.store, directory: run.directory, provenance: 'measured' });
+  return { document, file };
 }
 
 function resultOf(run: Run, subjects: readonly Subject[], complete: boolean): BenchDocument {

@@ -199,7 +199,7 @@ describe('sluice bench', () => {
     const policy = JSON.parse(readFileSync(place.policyFile, 'utf8'));
     policy.devices.cpu.lanes = 2;
     writeFileSync(place.policyFile, JSON.stringify(policy));
-    const options = ['--served-only', '--repetitions', '2', '--settle', '0', '--pairs', '--sustained', '2s', '--json'];
+    const options = ['--served-only', '--repetitions', '2', '--settle', '0', '--pairs', '--sustained', '12s', '--json'];
     const { stdout, stderr, code } = await runBench(place, [...options, 'tiny', 'demo-1.7b']);
     expect(code, stderr).toBe(0);
     const document = benchDocumentSchema.parse(JSON.parse(stdout));
