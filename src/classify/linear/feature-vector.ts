@@ -8,7 +8,7 @@ export type FeatureVector = { readonly ids: Uint16Array; readonly values: Float3
 
 /** Number of hash buckets. 2^16 ids fit an Uint16Array; half as many lost a point of held-out accuracy. */
 export const BUCKETS = 65_536;
-/** More features than the bounds of features.ts can give: 4,000 body words and 4 × 700 characters' worth of the rest. */
+/** More features than the bounds of features.ts can give: 2,000 body words and 4 × 700 characters' worth of the rest. */
 export const FEATURES_MAX = 8192;
 
 const ids = new Uint16Array(FEATURES_MAX);

@@ -7,7 +7,7 @@
  *   tail     the same of the last 160, in a text longer than 400: where it stands when a document comes first
  *   places   the instruction's first and last words by themselves, beginnings and endings of its long words
  *   groups   which word groups (lexicon.ts) occur, which stand at the start, which stand together, which follow which
- *   body     single words of the first and last 2,000 characters
+ *   body     single words of the first and last 1,000 characters
  *   shape    stream, bounds, tools, turns, length: one feature each
  *
  * Each group is scaled to a fixed length, so that a pasted log of 2,000 words does not drown the six words in front of
@@ -39,7 +39,7 @@ const TAIL_CHARS = 160;
 /** A colon or line end before this belongs to a greeting or a label, not to an instruction. */
 const INSTRUCTION_CHARS_MIN = 8;
 const FIRST_WORDS_CHARS = 60;
-const BODY_CHARS_PER_END = 2000;
+const BODY_CHARS_PER_END = 1000;
 /** Words at the start are usually the request's verb. */
 const LEADING_WORDS = 5;
 /** How much of the text its signs are counted in. */

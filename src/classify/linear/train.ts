@@ -47,6 +47,9 @@ export async function trainLinear(examples: readonly Example[], settings: TrainS
     bias: new Float32Array(OUTPUTS),
     biasSquares: new Float32Array(OUTPUTS),
   };
+  const mean = { weights: new Float32Array(BUCKETS * OUTPUTS), bias: new Float32Array(OUTPUTS) };
+  // The mean of the later epochs depends less on the order of the examples than the last weights (Polyak and Juditsky 1992).
+  const meanFrom = Math.floor(settings.epochs / 2);
   const order = prepared.map((_, index) => index);
   const random = generator(settings.seed);
   for (let epoch = 0; epoch < settings.epochs; epoch += 1) {
@@ -58,9 +61,17 @@ export async function trainLinear(examples: readonly Example[], settings: TrainS
       const shown = settings.dropout === 0 ? example : withHidden(example, settings.dropout, random);
       loss += step(state, shown, { ...settings, weight: settings.weightOf?.(index) ?? 1 });
     }
+    if (epoch >= meanFrom) {
+      addShare(mean.weights, state.weights, settings.epochs - meanFrom);
+      addShare(mean.bias, state.bias, settings.epochs - meanFrom);
+    }
     await settings.onEpoch?.(epoch + 1, loss / Math.max(1, order.length));
   }
-  return quantize(state.weights, state.bias);
+  return quantize(mean.weights, mean.bias);
+}
+
+function addShare(sum: Float32Array, addend: Float32Array, parts: number): void {
+  for (let at = 0; at < sum.length; at += 1) sum[at] = (sum[at] as number) + (addend[at] as number) / parts;
 }
 
 function prepare(example: Example): Prepared {
