@@ -182,6 +182,13 @@ describe('the metrics of an ideal model', () => {
     expect(prefillMsOf(service, 256) + decodeMsOf(service, 256, 32)).toBeCloseTo(value('e2eMs') - 1);
   });
 
+  test('a rate that no reader can see is taken from the runtime', () => {
+    const samples = ideal(5);
+    const atOnce = samples.requests.map((request) => ({ ...request, lastMs: request.firstMs }));
+    const [rate] = valueOfMetric('decodeTokensPerSec', { ...samples, requests: atOnce, deep: [] });
+    expect(rate).toBeCloseTo((31 * 1000) / (32 * 40), 6);
+  });
+
   test('without an extra long prompt nothing is said of growing prefill costs, and a line is fitted', () => {
     const samples = { ...ideal(5), deep: [] };
     expect(valueOfMetric('prefillContextMs', samples)).toEqual([]);

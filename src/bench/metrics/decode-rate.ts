@@ -1,5 +1,5 @@
 import { fitDecodeCurve } from './decode-curve.ts';
-import { type Metric, series } from './metric.ts';
+import { type Metric, type RequestSample, series } from './metric.ts';
 import { timePerOutputToken } from './tpot-ms.ts';
 
 /** See the definition; 1,000 / gamma of `core/service-model.ts`. */
@@ -8,7 +8,7 @@ export const decodeRate: Metric = {
   unit: 'tok/s',
   side: 'served',
   definition:
-    'decode rate through the served process: 1,000 / constant of the line of TPOT over depth, which is the rate at an empty context; 1,000 / TPOT of the middle prompt where depths were not measured',
+    'decode rate through the served process: 1,000 / constant of the line of TPOT over depth, which is the rate at an empty context; 1,000 / TPOT of the middle prompt where depths were not measured; by the runtime’s own decode time where all tokens of an answer came at once',
   measure: (samples) => {
     const fit = fitDecodeCurve(samples);
     if (fit !== undefined) {
@@ -18,12 +18,17 @@ export const decodeRate: Metric = {
         { value: 1000 / fit.curve.msPerToken },
       );
     }
-    return series(
-      decodeRate,
-      samples.requests.flatMap(timePerOutputToken).map((tpot) => 1000 / tpot),
-    );
+    const rates = samples.requests.flatMap(timePerOutputToken).map((tpot) => 1000 / tpot);
+    return series(decodeRate, rates.length > 0 ? rates : samples.requests.flatMap(rateByTheRuntime));
   },
 };
+
+// Of a model so fast that all tokens of an answer come in one piece, only the runtime knows how long they took.
+function rateByTheRuntime({ isComplete, outputTokens, decodeMs }: RequestSample): readonly number[] {
+  return isComplete && outputTokens > 1 && decodeMs !== undefined && decodeMs > 0
+    ? [((outputTokens - 1) * 1000) / decodeMs]
+    : [];
+}
 
 /** See the definition; delta of `core/service-model.ts`. */
 export const decodeContextMs: Metric = {

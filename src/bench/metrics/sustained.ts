@@ -1,4 +1,4 @@
-import { type Metric, series } from './metric.ts';
+import { type Metric, type SustainedSample, series } from './metric.ts';
 
 /** Share of a sustained run that counts: what is left when it has become as hot as it gets. */
 const LAST_SHARE = 1 / 3;
@@ -10,14 +10,18 @@ export const sustainedDecode: Metric = {
   side: 'served',
   definition:
     'decode rate in the last third of a sustained run (--sustained), 1,000 / TPOT; the points over time with temperature and clock stand in samples',
-  measure: ({ sustained }) =>
-    series(
+  measure: ({ sustained }) => {
+    const timed = sustained.filter(isTimed);
+    const last = timed.slice(-Math.max(1, Math.ceil(timed.length * LAST_SHARE)));
+    return series(
       sustainedDecode,
-      sustained
-        .slice(-Math.max(1, Math.ceil(sustained.length * LAST_SHARE)))
-        .map(({ decodeTokensPerSec }) => decodeTokensPerSec),
-    ),
+      last.map(({ decodeTokensPerSec }) => decodeTokensPerSec),
+    );
+  },
 };
+
+// Answers so short or so quick that all came at once have no rate.
+const isTimed = ({ decodeTokensPerSec }: SustainedSample): boolean => decodeTokensPerSec > 0;
 
 /** See the definition. */
 export const sustainedShare: Metric = {
@@ -26,9 +30,10 @@ export const sustainedShare: Metric = {
   side: 'served',
   definition: 'decode rate of the last third of a sustained run over that of its first third',
   measure: ({ sustained }) => {
-    const third = Math.ceil(sustained.length * LAST_SHARE);
-    if (sustained.length < 2) return [];
-    const [first, last] = [sustained.slice(0, third), sustained.slice(-third)];
+    const timed = sustained.filter(isTimed);
+    const third = Math.ceil(timed.length * LAST_SHARE);
+    if (timed.length < 2) return [];
+    const [first, last] = [timed.slice(0, third), timed.slice(-third)];
     return series(
       sustainedShare,
       last.flatMap(
