@@ -1,7 +1,6 @@
 import { MODEL_CLASSES, TASKS } from '../core/classes.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Guess } from '../core/guess.ts';
-import type { ModelId } from '../core/ids.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { RequestFacts } from '../core/request.ts';
@@ -39,7 +38,7 @@ Example: code interactive`;
  */
 export function askClassifier(parts: AskParts, asked: Asked, facts: RequestFacts): Promise<Told> | Told {
   const { model, budgetMs } = asked;
-  const body = bodyFor(model.id, facts);
+  const body = classifierBody(model.id, facts);
   const expectedMs = expectedMsOf(parts.profileOf(model), body.length);
   if (expectedMs === undefined) return { none: `${model.id} has no measured speed` };
   if (expectedMs > budgetMs) {
@@ -104,14 +103,18 @@ function exchange({ serve }: AskParts, { model, budgetMs }: Asked, { body, ticke
         const text = Buffer.concat(chunks).toString('utf8');
         // A refusal is an answer: the engine is well, whatever it thinks of the request.
         if (status !== 200) finish('ok', { none: `${model.id} answered with status ${status}` });
-        else finish('ok', guessFrom(model.id, text));
+        else finish('ok', guessFromReply(model.id, text));
       },
       failed: (error) => finish('failed', { none: `${model.id} failed: ${messageOf(error)}` }),
     });
   });
 }
 
-function bodyFor(model: ModelId, { systemText, lastUserText }: RequestFacts): string {
+/** The request a model is asked to classify by, as JSON text; its answer is read by {@link guessFromReply}. */
+export function classifierBody(
+  model: string,
+  { systemText, lastUserText }: Pick<RequestFacts, 'systemText' | 'lastUserText'>,
+): string {
   const system = systemText === '' ? '' : `Instructions: ${excerpt(systemText)}\n`;
   return JSON.stringify({
     model,
@@ -133,7 +136,7 @@ function excerpt(text: string): string {
 }
 
 /** The guess in an engine's reply: the task and the class it names, in any order and case; of several, the first of ours. */
-function guessFrom(model: ModelId, reply: string): Told {
+export function guessFromReply(model: string, reply: string): Told {
   const words = new Set<string>(
     answerText(reply)
       .toLowerCase()
