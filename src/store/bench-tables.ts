@@ -63,6 +63,8 @@ export interface BenchTables extends BenchJournalTable {
   benchRuns(limit?: number): readonly BenchRunRow[];
   /** All figures of one model key, `raw` ones only for metrics no served run gave. */
   profileRows(modelKey: string): readonly ProfileRow[];
+  /** Newest measured figures of the same file under other settings, one per metric. */
+  siblingRows(modelKey: string): readonly ProfileRow[];
   /** Facts of a fingerprint by its id, or undefined. */
   fingerprint(id: string): Fingerprint | undefined;
   /** What running beside other devices costs a model, of the newest measured run that looked at each pair. */
@@ -105,6 +107,12 @@ export function openBenchTables(database: Database): BenchTables {
       WHERE better.model_key = @modelKey AND better.metric = figures.metric AND better.side = 'served'
         AND run.provenance = bench_runs.provenance))
     ORDER BY seq`);
+  // Bare columns beside max() are of the row that holds it: the newest figure of each metric.
+  const selectSiblings = database.prepare<unknown[], StoredFigure & { readonly newest: number }>(`
+    SELECT metric, provenance, value, n, low, high, source, at, fingerprint, max(seq) AS newest
+    FROM figures JOIN bench_runs ON id = run_id
+    WHERE model_key GLOB @file || '*' AND model_key <> @modelKey AND provenance = 'measured' AND side = 'served'
+    GROUP BY metric`);
   const selectHash = database.prepare<unknown[], { sha256: string }>(
     'SELECT sha256 FROM file_hashes WHERE path = @path AND size_bytes = @sizeBytes AND mtime_ms = @mtimeMs',
   );
@@ -144,6 +152,10 @@ export function openBenchTables(database: Database): BenchTables {
     saveBenchRun: (run, rows) => durably(database, () => writeRun.immediate(run, rows)),
     benchRuns: (limit = 1_000) => selectRuns.all(limit),
     profileRows: (modelKey) => selectFigures.all({ modelKey }).map(toProfileRow),
+    siblingRows: (modelKey) => {
+      const file = modelKey.slice(0, modelKey.indexOf('-') + 1);
+      return selectSiblings.all({ modelKey, file }).map(toProfileRow);
+    },
     fingerprint: (id) => {
       const row = selectFingerprint.get(id);
       return row === undefined ? undefined : { id: row.id, facts: JSON.parse(row.facts) as Fingerprint['facts'] };

@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from '../core/clock.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { ModelPolicy } from '../core/policy.ts';
-import { type ModelFacts, type Profile, provenanceRank, resolveProfile } from '../core/profile.ts';
+import { type ModelFacts, type Profile, type ProfileMetric, provenanceRank, resolveProfile } from '../core/profile.ts';
 import type { ProfileRow } from './bench-tables.ts';
 import { type Anchor, estimatedRows, fitSizeLaw, type SizeLaw } from './estimate.ts';
 import { modelKey } from './model-key.ts';
@@ -81,10 +81,16 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     return entry.profile;
   };
 
-  const storedRows = (model: ModelPolicy, key: string | undefined): readonly ProfileRow[] => [
-    ...(key === undefined ? [] : store.profileRows(key)),
-    ...referenceRows(model, reference),
-  ];
+  const storedRows = (model: ModelPolicy, key: string | undefined): readonly ProfileRow[] => {
+    const siblings = key === undefined ? [] : store.siblingRows(key).flatMap(asEstimate);
+    // The same file measured here under other settings says more than anybody's table about another machine.
+    const isKnown = new Set(siblings.map(({ metric }) => metric));
+    return [
+      ...(key === undefined ? [] : store.profileRows(key)),
+      ...siblings,
+      ...referenceRows(model, reference).filter(({ metric }) => !isKnown.has(metric)),
+    ];
+  };
 
   const read = (model: ModelPolicy, facts: ModelFacts | undefined): Entry => {
     const previous = entries.get(model.id);
@@ -179,4 +185,25 @@ function anchorsOf(entries: Iterable<Entry>): readonly Anchor[] {
       provenanceRank(figure.provenance) <= observedRank ? [{ parametersBillion, metric, value: figure.value }] : [],
     );
   });
+}
+
+/** Metrics that other launch settings change by some tens of percent and not beyond recognition; memory and quality do. */
+const CARRIED_OVER: ReadonlySet<ProfileMetric> = new Set([
+  'prefillTokensPerSec',
+  'prefillFixedMs',
+  'prefillContextMs',
+  'decodeTokensPerSec',
+  'decodeContextMs',
+  'loadMs',
+  'loadColdMs',
+  'unloadMs',
+  'charsPerToken',
+  'templateTokens',
+]);
+
+function asEstimate({ metric, figure }: ProfileRow): readonly ProfileRow[] {
+  if (!CARRIED_OVER.has(metric)) return [];
+  const { value, n, at, source } = figure;
+  const carried = { value, n, provenance: 'estimated', source: `same file, other settings: ${source}` } as const;
+  return [{ metric, figure: at === undefined ? carried : { ...carried, at } }];
 }

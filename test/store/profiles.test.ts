@@ -60,6 +60,27 @@ const save = (
 const seen = { promptTokens: 100, cachedTokens: 0, prefillMs: 10_000, outputTokens: 50, decodeMs: 10_000 };
 
 describe('profileOf', () => {
+  test('the same file measured under other settings says more than a table, until these settings were measured', () => {
+    const { clock, store, profiles } = setUp();
+    const six = boardModel();
+    const four = modelPolicy('qwen3.5-4b', { file: six.file, settings: { threads: 4 } });
+    const decode = () => {
+      store.flush();
+      clock.advance(1_000);
+      return profiles.profileOf({ ...four }, modelFacts()).decodeTokensPerSec;
+    };
+    expect(decode()).toMatchObject({ provenance: 'reference' });
+    save(store, [figure(six, 7), figure(six, 9e9, { metric: 'peakMemoryBytes' })], { id: 'six' });
+    expect(decode()).toMatchObject({ value: 7, provenance: 'estimated', source: 'same file, other settings: run x' });
+    expect(profiles.profileOf(four).peakMemoryBytes?.value).not.toBe(9e9);
+    save(store, [figure(four, 5)], { id: 'four' });
+    expect(decode()).toMatchObject({ value: 5, provenance: 'measured' });
+    // Another file's figures are no sibling's.
+    const other = boardModel();
+    writeFileSync(other.file, 'other weights');
+    expect(profiles.profileOf(other).decodeTokensPerSec?.provenance).toBe('reference');
+  });
+
   test('figures are trusted in the order measured, observed, imported, reference, estimated', () => {
     const { clock, store, profiles } = setUp();
     const decode = (model: ModelPolicy) => {
@@ -107,13 +128,16 @@ describe('profileOf', () => {
     expect(objects.size).toBeLessThanOrEqual(12);
   });
 
-  test('measured figures stop to apply when the launch settings change', () => {
+  test('measured figures are estimates only when the launch settings change', () => {
     const { store, profiles } = setUp();
     const model = boardModel();
     save(store, [figure(model, 4)]);
     expect(profiles.profileOf(model, modelFacts()).decodeTokensPerSec?.value).toBe(4);
     const slower = { ...model, settings: { threads: 4 } };
-    expect(profiles.profileOf(slower, modelFacts()).decodeTokensPerSec?.provenance).toBe('reference');
+    expect(profiles.profileOf(slower, modelFacts()).decodeTokensPerSec).toMatchObject({
+      value: 4,
+      provenance: 'estimated',
+    });
   });
 
   test('measured figures stop to apply when the file changes', () => {
