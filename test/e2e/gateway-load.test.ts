@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import {
   contentOf,
   demoPolicy,
@@ -22,6 +23,8 @@ describe('two hundred mixed requests at once', () => {
   beforeAll(async () => {
     policy = demoPolicy(['tiny', 'demo-1.7b', 'demo-4b']);
     policy.gateway['queue_depth'] = 200;
+    const { settings } = policy.runtimes['llama'] as { settings: Record<string, unknown> };
+    settings['threads'] = 1;
     policy.classes['quality'] = { prefer: 'tiny', min_quality: 0 };
     policy.classes['batch'] = { prefer: 'demo-1.7b', min_quality: 0 };
     gateway = await startTestGateway(policy);
@@ -64,6 +67,8 @@ describe('two hundred mixed requests at once', () => {
       while (watching) {
         const { lanes } = await gateway.json('/router/status');
         most = Math.max(most, lanes[0].running.length);
+        // Asking without a pause would take a core from the models, whose threads then wait for each other.
+        await systemClock.sleep(10);
       }
     };
     const watched = watch();

@@ -56,7 +56,8 @@ describe('a gateway in idle time', () => {
     await measured(/tiny was measured in idle time \(it has not been measured/);
     const { profiles, stale } = await gateway.json('/router/profiles');
     const { decode_tokens_per_sec: decode, prefill_tokens_per_sec: prefill } = profiles[MODEL];
-    expect(decode.n).within(3, 5);
+    // Rounds in which all tokens came in one read give no rate of their own; the smallest model is that quick.
+    expect(decode.n).within(1, 5);
     expect(prefill.n).within(3, 5);
     expect(decode).toMatchObject({
       provenance: 'measured',

@@ -18,10 +18,14 @@ export const decodeRate: Metric = {
         { value: 1000 / fit.curve.msPerToken },
       );
     }
-    const rates = samples.requests.flatMap(timePerOutputToken).map((tpot) => 1000 / tpot);
-    return series(decodeRate, rates.length > 0 ? rates : samples.requests.flatMap(rateByTheRuntime));
+    return series(decodeRate, samples.requests.flatMap(rateOf));
   },
 };
+
+function rateOf(request: RequestSample): readonly number[] {
+  const seen = timePerOutputToken(request).map((tpot) => 1000 / tpot);
+  return seen.length > 0 ? seen : rateByTheRuntime(request);
+}
 
 // Of a model so fast that all tokens of an answer come in one piece, only the runtime knows how long they took.
 function rateByTheRuntime({ isComplete, outputTokens, decodeMs }: RequestSample): readonly number[] {
