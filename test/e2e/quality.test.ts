@@ -56,6 +56,25 @@ async function bench(...args: readonly string[]) {
   return stdout;
 }
 
+async function serve(): Promise<Gateway> {
+  const started = await startGateway({
+    policyFile,
+    dataDir: join(folder, 'data'),
+    port: 0,
+    allowAnonymous: false,
+    clock: systemClock,
+    events: createEventBus(),
+    environment: process.env,
+  });
+  await started.settled();
+  return started;
+}
+
+async function modelsOf({ url }: Gateway) {
+  const answer = await fetch(`${url}/router/models`);
+  return ((await answer.json()) as { models: { id: string; quarantined: string | null }[] }).models;
+}
+
 const optionsOf = ['--quality', '--served-only', '--repetitions', '1', '--settle', '0', '--no-cold-loads'];
 
 describe('sluice bench --quality', () => {
@@ -85,19 +104,8 @@ describe('sluice bench --quality', () => {
   });
 
   it('quarantines the model that loops: never chosen, shown with the reason, there for who names it', async () => {
-    gateway = await startGateway({
-      policyFile,
-      dataDir: join(folder, 'data'),
-      port: 0,
-      allowAnonymous: false,
-      clock: systemClock,
-      events: createEventBus(),
-      environment: process.env,
-    });
-    await gateway.settled();
-    const { models } = (await (await fetch(`${gateway.url}/router/models`)).json()) as {
-      models: { id: string; quarantined: string | null }[];
-    };
+    gateway = await serve();
+    const models = await modelsOf(gateway);
     const [looping, sound] = ['looping', 'sound'].map((id) => models.find((model) => model.id === id));
     expect(looping?.quarantined).toMatch(/^\d+ of \d+ answers had fallen apart \(run /);
     expect(sound?.quarantined).toBeNull();
@@ -120,19 +128,8 @@ describe('sluice bench --quality', () => {
     gateway = undefined;
     await writeChainModel(join(folder, 'looping.gguf'), { ...tiers.tiny, name: 'mended' });
     await bench('looping', ...optionsOf);
-    gateway = await startGateway({
-      policyFile,
-      dataDir: join(folder, 'data'),
-      port: 0,
-      allowAnonymous: false,
-      clock: systemClock,
-      events: createEventBus(),
-      environment: process.env,
-    });
-    await gateway.settled();
-    const { models } = (await (await fetch(`${gateway.url}/router/models`)).json()) as {
-      models: { id: string; quarantined: string | null }[];
-    };
+    gateway = await serve();
+    const models = await modelsOf(gateway);
     expect(models.map(({ quarantined }) => quarantined)).toEqual([null, null]);
   });
 });
