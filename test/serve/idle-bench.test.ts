@@ -18,8 +18,15 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
 const ID = modelId('a');
 
+type Given = {
+  readonly idle?: string;
+  readonly residency?: string;
+  readonly celsius?: number;
+  readonly isDrifting?: boolean;
+};
+
 /** A gateway's parts around one loaded model whose engine answers at once, 2 ms per prompt token and 50 ms per token. */
-function setUp(given: { readonly idle?: string; readonly residency?: string; readonly celsius?: number } = {}) {
+function setUp(given: Given = {}) {
   const folder = temporaryFolder();
   const file = join(folder, 'a.gguf');
   writeFileSync(file, 'weights');
@@ -73,7 +80,8 @@ function setUp(given: { readonly idle?: string; readonly residency?: string; rea
     ...{ availability: { kind: 'available' }, facts: modelFacts(), residency: { kind: given.residency ?? 'ready' } },
     ...{ parallel: 1, pid: process.pid, memoryBytes: 1e9, runtimeVersion: 'build 1' },
   } as unknown as SupervisedModel;
-  let stale: readonly string[] = ['kernel: 1 then, 2 now'];
+  let isDrifting = given.isDrifting ?? false;
+  let stale: readonly string[] = isDrifting ? [] : ['kernel: 1 then, 2 now'];
   const measured: Profile = Object.fromEntries(
     ['prefillTokensPerSec', 'decodeTokensPerSec'].map((metric) => [
       metric,
@@ -93,7 +101,7 @@ function setUp(given: { readonly idle?: string; readonly residency?: string; rea
     watch: {
       ...{ staleOf: () => stale, coRunOf: () => [], hottest: () => given.celsius, look: () => {}, close: () => {} },
     },
-    ...{ profileOf: () => measured, isDrifting: () => false },
+    ...{ profileOf: () => measured, isDrifting: () => isDrifting },
     cachesLost: () => {
       seen.lost += 1;
     },
@@ -103,6 +111,7 @@ function setUp(given: { readonly idle?: string; readonly residency?: string; rea
     remeasured: () => {
       seen.remeasured += 1;
       stale = [];
+      isDrifting = false;
     },
   });
   onTestFinished(() => bench.close());
@@ -122,6 +131,18 @@ function setUp(given: { readonly idle?: string; readonly residency?: string; rea
 }
 
 describe('createIdleBench', () => {
+  test('measures the model of a device that has become slower than its figures, once', async () => {
+    const { pass, seen, notices } = setUp({ isDrifting: true });
+    await pass(119_000);
+    expect(seen.requests).toBe(0);
+    await pass(180_000);
+    expect(seen.remeasured).toBe(1);
+    expect(notices.join('\n')).toMatch(/was measured in idle time \(.*slower/);
+    const { requests } = seen;
+    await pass(600_000);
+    expect(seen.requests).toBe(requests);
+  });
+
   test('measures a stale model once nobody has asked for long enough, and stores a measured run', async () => {
     const { bench, pass, seen, notices, store, key } = setUp();
     await pass(119_000);
