@@ -16,6 +16,7 @@ import { GatewayError } from '../core/errors.ts';
  *   co_runs       how much slower a model is while another device works, from `bench --pairs`
  *   learned       what live traffic has taught, one JSON value per device, class and group of output lengths
  *   bench_open_runs, bench_steps   runs in progress and what they have measured so far, so that they can be gone on with
+ *   tune_runs, tune_steps   tuning runs: plan, table as it stands, and every measurement behind it
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -109,6 +110,22 @@ export const MIGRATIONS: readonly string[] = [
     version INTEGER NOT NULL,
     value TEXT NOT NULL
   ) STRICT;
+  `,
+  `
+  CREATE TABLE tune_runs (
+    id TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0,
+    run TEXT
+  ) STRICT;
+  CREATE TABLE tune_steps (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES tune_runs (id) ON DELETE CASCADE,
+    step TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX tune_steps_by_run ON tune_steps (run_id, seq);
   `,
 ];
 

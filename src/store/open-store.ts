@@ -12,6 +12,7 @@ import { openLearnedTable, type WaitingRow } from './learned-table.ts';
 import { migrate } from './migrations.ts';
 import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
 import { openRequestTable } from './request-table.ts';
+import { openTuneTable, type TuneTable } from './tune-table.ts';
 import { createWriteBuffer } from './write-buffer.ts';
 
 /**
@@ -19,7 +20,7 @@ import { createWriteBuffer } from './write-buffer.ts';
  * memory (see write-buffer.ts). What a command asks for (`saveBenchRun`, reads) works at once and may throw
  * `disk_full` or `store_failed`.
  */
-export interface Store extends BenchTables {
+export interface Store extends BenchTables, TuneTable {
   readonly file: string;
   /** Remembers a finished request. */
   recordRequest(record: RequestRecord): void;
@@ -125,6 +126,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
         bench.saveBenchRun(run, rows);
         ownRuns += 1;
       },
+      ...openTuneTable(database),
     }),
     ...guarded(file, {
       recentRequests: (limit: number, filter: RequestFilter = {}) => {
