@@ -3,10 +3,11 @@ import { GatewayError, messageOf } from './core/errors.ts';
 import type { ModelId } from './core/ids.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { Policy } from './core/policy.ts';
+import { GENERATION_CODECS } from './dialects/codecs.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
-import { createChatHandler } from './http/chat.ts';
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
+import { createGenerationHandler } from './http/generation.ts';
 import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts, Simulation } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
@@ -131,7 +132,12 @@ class RunningGateway implements Gateway {
   async listen(): Promise<void> {
     const { gateway } = this.#source.current();
     this.#server = await listen(
-      { app: createHttpApp(this.#parts), chat: createChatHandler(this.#parts) },
+      {
+        app: createHttpApp(this.#parts),
+        generations: new Map(
+          GENERATION_CODECS.map((codec) => [codec.path, createGenerationHandler(this.#parts, codec)]),
+        ),
+      },
       {
         host: this.#options.host ?? gateway.host,
         port: this.#options.port ?? gateway.port,

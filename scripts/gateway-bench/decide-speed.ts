@@ -12,7 +12,7 @@ import type { Figure } from '../../src/core/profile.ts';
 import type { RequestFacts } from '../../src/core/request.ts';
 import type { LaneEntry, ModelView, Snapshot } from '../../src/core/snapshot.ts';
 import { percentileSorted } from '../../src/core/stats.ts';
-import { decodeChat } from '../../src/dialects/openai/decode-chat.ts';
+import { decodeChat } from '../../src/dialects/openai/decode.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { decide } from '../../src/route/decide.ts';
 import { shippedWeightsFile } from '../../src/transport/classifier-weights.ts';

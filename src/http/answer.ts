@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import type { GatewayError } from '../core/errors.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { GatewayPolicy } from '../core/policy.ts';
-import { encodeError } from '../dialects/openai/encode-error.ts';
+import type { EncodeError, ReplyWriter } from '../dialects/codec.ts';
 import type { RequestRun, ServeSink } from '../serve/job.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { OpenAnswer, OpenAnswers } from './open-answers.ts';
@@ -16,18 +16,20 @@ export type AnswerSetup = {
   readonly receivedMs: number;
   readonly gateway: GatewayPolicy;
   readonly answers: OpenAnswers;
+  /** Writes the reply in the client's language. */
+  readonly writer: ReplyWriter;
+  readonly encodeError: EncodeError;
 };
 
 /** What the router decided, for the headers. */
 export type AnswerRoute = { readonly model: ModelId; readonly class: string; readonly reason: string };
 
-const PING = ': ping\n\n';
-const SSE_HEADERS = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
+const STREAM_HEADERS = { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
 
 /**
- * The OpenAI-dialect answer on a Node response. Until its first byte an error is a status code; a stream that has
- * nothing to say yet sends its headers after `earlyHeadersMs` and an SSE comment every `heartbeatMs`, a plain answer
- * keeps its status open for `statusHoldMs` and then sends white space, which JSON allows.
+ * An answer on a Node response, in the words of its writer. Until its first byte an error is a status code; a stream that
+ * has nothing to say yet sends its headers after `earlyHeadersMs` and a heartbeat every `heartbeatMs`, a plain answer
+ * keeps its status open for `statusHoldMs` and then sends heartbeats, which are white space there.
  */
 export class Answer implements ServeSink, OpenAnswer {
   slot = -1;
@@ -37,7 +39,6 @@ export class Answer implements ServeSink, OpenAnswer {
   #lastWriteMs: number;
   /** True once bytes of the engine's reply have been written: heartbeats are the engine's from then on. */
   #hasReply = false;
-  #contentType = 'application/json; charset=utf-8';
 
   constructor(setup: AnswerSetup, run: () => RequestRun | undefined) {
     this.#setup = setup;
@@ -64,62 +65,66 @@ export class Answer implements ServeSink, OpenAnswer {
     if (this.#route !== undefined) this.#route = { ...this.#route, model };
   }
 
-  head(_: ModelId, contentType: string): void {
-    this.#contentType = contentType;
+  head(model: ModelId): void {
+    const { outgoing, stream, writer } = this.#setup;
     this.#hasReply = true;
-    if (this.#setup.stream) this.#startStream();
+    const opening = writer.begin(model);
+    if (!stream) return;
+    this.#startStream();
+    if (opening.length > 0) outgoing.write(opening);
   }
 
   chunk(bytes: Buffer): boolean {
-    const { outgoing } = this.#setup;
-    if (outgoing.write(bytes)) return true;
+    const { outgoing, writer } = this.#setup;
+    const written = writer.events(bytes);
+    if (written.length === 0 || outgoing.write(written)) return true;
     outgoing.once('drain', () => this.#run()?.resume());
     return false;
   }
 
   end(last: Buffer): void {
-    const { outgoing, answers, stream } = this.#setup;
+    const { outgoing, answers, stream, writer } = this.#setup;
+    const written = this.#lastWords(last);
+    if (written === undefined) return;
     answers.remove(this);
     if (!outgoing.headersSent && !stream) {
-      outgoing.writeHead(
-        200,
-        this.#headers({ 'content-type': this.#contentType, 'content-length': String(last.length) }),
-      );
+      const length = String(Buffer.byteLength(written));
+      outgoing.writeHead(200, this.#headers({ 'content-type': writer.contentType, 'content-length': length }));
     }
-    outgoing.end(last);
+    outgoing.end(written);
   }
 
   failed(error: GatewayError): void {
-    const { outgoing, answers, stream } = this.#setup;
+    const { outgoing, answers, writer, encodeError } = this.#setup;
     answers.remove(this);
     if (outgoing.writableEnded || outgoing.destroyed) return;
-    const body = JSON.stringify(encodeError(error));
     if (!outgoing.headersSent) {
+      const { status, body } = encodeError(error);
       const headers = { 'content-type': 'application/json; charset=utf-8', ...retryHeaders(error) };
       outgoing.writeHead(
-        statusOf(error),
+        status ?? statusOf(error),
         this.#headers({ ...headers, 'content-length': String(Buffer.byteLength(body)) }),
       );
       outgoing.end(body);
       return;
     }
-    outgoing.end(stream ? `data: ${body}\n\n` : body);
+    outgoing.end(writer.failed(error));
   }
 
   beat(nowMs: number): void {
-    const { outgoing, receivedMs, gateway, stream } = this.#setup;
+    const { outgoing, receivedMs, gateway, stream, writer } = this.#setup;
     if (this.#hasReply || outgoing.writableEnded) return;
     if (outgoing.headersSent) {
-      if (nowMs - this.#lastWriteMs >= gateway.heartbeatMs) this.#write(stream ? PING : ' ', nowMs);
+      if (nowMs - this.#lastWriteMs >= gateway.heartbeatMs) this.#heartbeat(nowMs);
       return;
     }
     const waitedMs = nowMs - receivedMs;
     if (stream && waitedMs >= gateway.earlyHeadersMs) {
       this.#startStream();
-      this.#write(PING, nowMs);
+      this.#heartbeat(nowMs);
     } else if (!stream && waitedMs >= gateway.statusHoldMs) {
-      outgoing.writeHead(200, this.#headers({ 'content-type': this.#contentType }));
-      this.#write(' ', nowMs);
+      outgoing.writeHead(200, this.#headers({ 'content-type': writer.contentType }));
+      this.#heartbeat(nowMs);
     }
   }
 
@@ -128,14 +133,27 @@ export class Answer implements ServeSink, OpenAnswer {
     this.#setup.answers.remove(this);
   }
 
-  #startStream(): void {
-    const { outgoing } = this.#setup;
-    if (!outgoing.headersSent) outgoing.writeHead(200, this.#headers(SSE_HEADERS));
+  // An engine's 200 that is not what it claims to be must not take the gateway down with it.
+  #lastWords(last: Buffer): Buffer | string | undefined {
+    try {
+      return this.#setup.writer.end(last);
+    } catch (error) {
+      const model = this.#route?.model ?? 'the model';
+      this.failed(new GatewayError('runtime_failed', `${model} sent a reply that cannot be read: ${messageOf(error)}`));
+      return undefined;
+    }
   }
 
-  #write(text: string, nowMs: number): void {
+  #startStream(): void {
+    const { outgoing, writer } = this.#setup;
+    if (outgoing.headersSent) return;
+    outgoing.writeHead(200, this.#headers({ ...STREAM_HEADERS, 'content-type': writer.contentType }));
+  }
+
+  #heartbeat(nowMs: number): void {
+    const { outgoing, writer } = this.#setup;
     this.#lastWriteMs = nowMs;
-    this.#setup.outgoing.write(text);
+    outgoing.write(writer.heartbeat(this.#route?.model));
   }
 
   #headers(own: Record<string, string>): Record<string, string> {

@@ -1,10 +1,10 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { GatewayError } from '../core/errors.ts';
-import { encodeError } from '../dialects/openai/encode-error.ts';
 import { allowedMethods } from './allowed-methods.ts';
-import { checkIn, toGatewayError } from './chat.ts';
+import { errorLanguage } from './error-language.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
+import { checkIn, toGatewayError } from './generation.ts';
 import { health, readiness } from './health.ts';
 import { addModelRoutes } from './models.ts';
 import type { HttpParts } from './parts.ts';
@@ -13,7 +13,7 @@ import { addRouterRoutes } from './router-routes.ts';
 /** Node's request and response beside Hono's. */
 export type Bindings = { Bindings: HttpBindings };
 
-/** All endpoints but chat completions, which `server.ts` serves past the app (see `chat.ts`). */
+/** All endpoints but the generations, which `server.ts` serves past the app (see `generation.ts`). */
 export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   const app = new Hono<Bindings>();
   app.get('/health', (context) => context.json(health()));
@@ -21,7 +21,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
     const state = readiness(parts);
     return context.json(state, state.ready ? 200 : 503);
   });
-  for (const path of ['/v1/*', '/router/*']) {
+  for (const path of ['/v1/*', '/api/*', '/router/*']) {
     app.use(path, async (context, next) => {
       // Draining refuses new work, not questions about it.
       checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
@@ -43,7 +43,8 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   app.onError((thrown, context) => {
     const error = toGatewayError(parts, thrown);
     for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value);
-    return context.body(JSON.stringify(encodeError(error)), statusOf(error) as 400, {
+    const { status, body } = errorLanguage(context.req.path)(error);
+    return context.body(body, (status ?? statusOf(error)) as 400, {
       'content-type': 'application/json; charset=utf-8',
     });
   });

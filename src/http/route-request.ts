@@ -12,6 +12,9 @@ const COUNT_LIMIT_MS = 50;
 /** A dry run is for people, who want the true number. */
 const EXPLAIN_LIMIT_MS = 1_000;
 
+/** The request as a chat completion, which is written only when somebody has to count it. */
+export type ChatBody = () => Buffer | string;
+
 type RouteParts = Pick<HttpParts, 'policy' | 'snapshot' | 'prompts'>;
 
 /**
@@ -19,7 +22,7 @@ type RouteParts = Pick<HttpParts, 'policy' | 'snapshot' | 'prompts'>;
  * the decision, a child is asked for it and the decision made again. A promise is returned only then, so that nobody
  * else waits for a turn of the event loop.
  */
-export function routeRequest(parts: RouteParts, asked: Workload, body: Buffer): Routed | Promise<Routed> {
+export function routeRequest(parts: RouteParts, asked: Workload, body: ChatBody): Routed | Promise<Routed> {
   const workload = withCounts(parts, asked);
   const [snapshot, policy] = [parts.snapshot(), parts.policy()];
   const decision = decide(workload, snapshot, policy);
@@ -31,7 +34,7 @@ export function routeRequest(parts: RouteParts, asked: Workload, body: Buffer): 
 }
 
 /** The decision as `POST /router/explain` shows it: on exact counts for every tokenizer of which a child is up. */
-export async function routeDryRun(parts: RouteParts, asked: Workload, body: Buffer): Promise<Routed> {
+export async function routeDryRun(parts: RouteParts, asked: Workload, body: ChatBody): Promise<Routed> {
   const workload = withCounts(parts, asked);
   const { prefix } = workload;
   if (prefix === undefined) return { workload, decision: decide(workload, parts.snapshot(), parts.policy()) };
@@ -45,12 +48,12 @@ export async function routeDryRun(parts: RouteParts, asked: Workload, body: Buff
 type Counting = {
   readonly tokenizers: ReadonlySet<string>;
   readonly prefix: PrefixMarks;
-  readonly body: Buffer;
+  readonly body: ChatBody;
   readonly limitMs: number;
 };
 
 async function decideCounted(parts: RouteParts, workload: Workload, counting: Counting): Promise<Routed> {
-  const fresh = await parts.prompts.count(counting);
+  const fresh = await parts.prompts.count({ ...counting, body: counting.body() });
   const older = workload.promptCounts?.filter((old) => !fresh.some(({ tokenizer }) => tokenizer === old.tokenizer));
   const counted = { ...workload, promptCounts: [...fresh, ...(older ?? [])] };
   return { workload: counted, decision: decide(counted, parts.snapshot(), parts.policy()) };

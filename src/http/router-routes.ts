@@ -2,10 +2,10 @@ import type { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { GatewayError } from '../core/errors.ts';
 import { modelId, requestId } from '../core/ids.ts';
-import { decodeChat } from '../dialects/openai/decode-chat.ts';
+import { decodeChat } from '../dialects/openai/decode.ts';
 import type { Bindings } from './app.ts';
-import { checkIn, toWorkload } from './chat.ts';
 import { encodeExplanation, encodeRecord } from './explanation.ts';
+import { checkIn, toWorkload } from './generation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
@@ -39,7 +39,7 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
     const decoded = decodeChat(bytes, (name) => context.req.header(name));
     const facts = { ...decoded.facts, guess: await parts.classifier.guess(decoded.facts) };
-    const { workload, decision } = await routeDryRun(parts, toWorkload(parts, facts, client), bytes);
+    const { workload, decision } = await routeDryRun(parts, toWorkload(parts, facts, client), () => bytes);
     return context.json(encodeExplanation(workload, decision, parts.snapshot()));
   });
   app.delete('/router/requests/:id', (context) => {

@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Bindings } from './app.ts';
-import type { NodeHandler } from './chat.ts';
+import type { NodeHandler } from './generation.ts';
 
 /** A server that listens. */
 export interface ListeningServer {
@@ -16,18 +16,16 @@ export interface ListeningServer {
   close(): Promise<void>;
 }
 
-/** What a server serves: the app, and the one route that is not the app's. */
-export type Served = { readonly app: Hono<Bindings>; readonly chat: NodeHandler };
-
-const CHAT_PATH = '/v1/chat/completions';
+/** What a server serves: the app, and by path what is asked by POST for a generation, which is not the app's. */
+export type Served = { readonly app: Hono<Bindings>; readonly generations: ReadonlyMap<string, NodeHandler> };
 
 /**
- * Listens for an app. Chat completions go past it, straight to their handler on Node's own objects: they are nearly all
+ * Listens for an app. Generations go past it, straight to their handler on Node's own objects: they are nearly all
  * of the traffic, and the app's way through web requests costs a tenth of what such a request costs here.
  * Rejects with `invalid_config` where the address or port cannot be had.
  */
 export async function listen(
-  { app, chat }: Served,
+  { app, generations }: Served,
   address: { readonly host: string; readonly port: number },
 ): Promise<ListeningServer> {
   const others = getRequestListener(app.fetch, { autoCleanupIncoming: false });
@@ -41,8 +39,9 @@ export async function listen(
     underWay += 1;
     outgoing.on('close', ended);
     // Neither rejects: both answer their own failures.
-    if (isChat(incoming)) void chat(incoming, outgoing);
-    else void others(incoming, outgoing);
+    const generation = incoming.method === 'POST' ? generations.get(pathOf(incoming.url)) : undefined;
+    if (generation === undefined) void others(incoming, outgoing);
+    else void generation(incoming, outgoing);
   });
   // A long prefill or an overnight answer must not be cut by the server itself.
   server.requestTimeout = 0;
@@ -69,10 +68,9 @@ export async function listen(
   };
 }
 
-function isChat({ method, url = '' }: IncomingMessage): boolean {
-  return (
-    method === 'POST' && url.startsWith(CHAT_PATH) && (url.length === CHAT_PATH.length || url[CHAT_PATH.length] === '?')
-  );
+function pathOf(url = ''): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
 }
 
 function bind(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {

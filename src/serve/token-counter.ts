@@ -21,7 +21,7 @@ export type CountRequest = {
   readonly tokenizers: ReadonlySet<string>;
   readonly prefix: PrefixMarks;
   /** The request as the engine would get it. */
-  readonly body: Buffer;
+  readonly body: Buffer | string;
   readonly limitMs: number;
 };
 

@@ -1,4 +1,5 @@
 import type { ErrorCode, GatewayError } from '../../core/errors.ts';
+import type { EncodedError } from '../codec.ts';
 
 /** OpenAI's error object: all four keys are always there. */
 export type OpenAiError = {
@@ -23,6 +24,9 @@ export function encodeError(error: GatewayError): OpenAiError {
     },
   };
 }
+
+/** The same, as it goes on the wire. */
+export const encodeOpenAiError = (error: GatewayError): EncodedError => ({ body: JSON.stringify(encodeError(error)) });
 
 type Envelope = { readonly type: string; readonly code: string | null };
 

@@ -1,5 +1,5 @@
 import type { ModelId } from '../../core/ids.ts';
-import type { DecodedChat } from './decode-chat.ts';
+import type { DecodedChat } from './decode.ts';
 
 const KEY = Buffer.from('"model"');
 /** Start of any letter of that key written as an escape: they are U+0064 to U+006F. */

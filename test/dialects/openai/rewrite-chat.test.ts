@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { modelId } from '../../../src/core/ids.ts';
-import { decodeChat } from '../../../src/dialects/openai/decode-chat.ts';
+import { decodeChat } from '../../../src/dialects/openai/decode.ts';
 import { rewriteChat } from '../../../src/dialects/openai/rewrite-chat.ts';
 
 const MODEL = modelId('demo-4b');

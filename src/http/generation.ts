@@ -7,9 +7,7 @@ import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
 import type { ClientPolicy } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
-import { decodeChat } from '../dialects/openai/decode-chat.ts';
-import { encodeError } from '../dialects/openai/encode-error.ts';
-import { rewriteChat } from '../dialects/openai/rewrite-chat.ts';
+import type { GenerationCodec } from '../dialects/codec.ts';
 import type { RequestRun } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
 import { Answer } from './answer.ts';
@@ -22,16 +20,17 @@ import { routeRequest } from './route-request.ts';
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
 
 /**
- * `POST /v1/chat/completions`. Works on Node's request and response, not on web streams: bytes go from the engine's
- * socket to the client's without a wrapper in between, which is what makes the gateway's share of the latency small.
+ * The endpoint of one codec, such as `POST /v1/chat/completions`. Works on Node's request and response, not on web
+ * streams: bytes go from the engine's socket to the client's without a wrapper in between, which is what makes the
+ * gateway's share of the latency small.
  */
-export function createChatHandler(parts: HttpParts): NodeHandler {
+export function createGenerationHandler(parts: HttpParts, codec: GenerationCodec): NodeHandler {
   return async (incoming, outgoing) => {
     const arrival = arrivalOf(parts, incoming);
     try {
-      await answerChat(parts, arrival, { incoming, outgoing });
+      await answerGeneration({ parts, codec }, arrival, { incoming, outgoing });
     } catch (error) {
-      refuse(outgoing, arrival.requestId, toGatewayError(parts, error));
+      refuse(outgoing, { id: arrival.requestId, codec }, toGatewayError(parts, error));
     }
   };
 }
@@ -50,11 +49,17 @@ function arrivalOf(parts: HttpParts, incoming: IncomingMessage): Arrival {
 
 const ID = /^[\w.:-]{1,128}$/;
 
-async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoing }: Pair): Promise<void> {
+type Endpoint = { readonly parts: HttpParts; readonly codec: GenerationCodec };
+
+async function answerGeneration(
+  { parts, codec }: Endpoint,
+  arrival: Arrival,
+  { incoming, outgoing }: Pair,
+): Promise<void> {
   const client = checkIn(parts, incoming);
   const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
   const header = (name: string) => headerOf(incoming, name);
-  const decoded = decodeChat(bytes, header);
+  const decoded = codec.decode(bytes, header);
   if (parts.isStarting()) await parts.started();
   const guess = parts.classifier.guess(decoded.facts);
   // A turn of the event loop is spent only where a model is asked.
@@ -63,7 +68,7 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
   const features = parts.policy().gateway.recordFeatures
     ? recordFeatures(facts, parts.policy(), asked.task)
     : undefined;
-  const routed = routeRequest(parts, asked, bytes);
+  const routed = routeRequest(parts, asked, decoded.chatBody);
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
@@ -82,6 +87,8 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
       receivedMs: arrival.receivedMs,
       gateway: parts.policy().gateway,
       answers: parts.answers,
+      writer: decoded.writer({ requestId: id, receivedAtMs: arrival.receivedAtMs, nowMs: () => parts.clock.nowMs() }),
+      encodeError: codec.encodeError,
     },
     () => run,
   );
@@ -101,8 +108,8 @@ async function answerChat(parts: HttpParts, arrival: Arrival, { incoming, outgoi
       features,
       yieldsTo: parts.policy().classes[workload.class].yieldTo,
       decision,
-      path: '/v1/chat/completions',
-      bodyFor: (model) => rewriteChat(decoded, model, workload.outputTokensMax),
+      path: decoded.enginePath,
+      bodyFor: (model) => decoded.engineBody(model, workload.outputTokensMax),
     },
     answer,
   );
@@ -127,9 +134,9 @@ function headerOf(incoming: IncomingMessage, name: string): string | undefined {
   return typeof value === 'string' ? value : value?.[0];
 }
 
-type Refused = Extract<Decision, { kind: 'refused' }>;
+type RefusedDecision = Extract<Decision, { kind: 'refused' }>;
 
-function refusalError({ refusal }: Refused): GatewayError {
+function refusalError({ refusal }: RefusedDecision): GatewayError {
   const param = refusal.code === 'context_length_exceeded' ? 'messages' : undefined;
   // A pinned model that cannot run will not run a second later either.
   const shouldRetry = refusal.code === 'model_unavailable' ? false : undefined;
@@ -143,7 +150,7 @@ function recordRefusal(
     client: ClientPolicy | undefined;
     workload: Workload;
     features: RequestFeatures | undefined;
-    decision: Refused;
+    decision: RefusedDecision;
   },
 ): void {
   const { workload, decision, arrival } = seen;
@@ -182,12 +189,14 @@ export function toGatewayError(parts: Pick<HttpParts, 'emit'>, thrown: unknown):
   return new GatewayError('runtime_failed', `internal error: ${messageOf(thrown)}`, { cause: thrown, status: 500 });
 }
 
-function refuse(outgoing: ServerResponse, id: RequestId, error: GatewayError): void {
+type Refused = { readonly id: RequestId; readonly codec: GenerationCodec };
+
+function refuse(outgoing: ServerResponse, { id, codec }: Refused, error: GatewayError): void {
   if (outgoing.headersSent || outgoing.destroyed) {
     outgoing.destroy();
     return;
   }
-  const body = JSON.stringify(encodeError(error));
+  const { status, body } = codec.encodeError(error);
   const headers: Record<string, string> = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': String(Buffer.byteLength(body)),
@@ -196,6 +205,6 @@ function refuse(outgoing: ServerResponse, id: RequestId, error: GatewayError): v
   };
   // The rest of a body we do not want to read is not read: the connection ends with the answer.
   if (error.code === 'payload_too_large' || error.code === 'unauthorized') headers['connection'] = 'close';
-  outgoing.writeHead(statusOf(error), headers);
+  outgoing.writeHead(status ?? statusOf(error), headers);
   outgoing.end(body);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeChat } from '../../../src/dialects/openai/decode-chat.ts';
+import { decodeChat } from '../../../src/dialects/openai/decode.ts';
 
 const decode = (body: object, headers: Record<string, string> = {}) =>
   decodeChat(Buffer.from(JSON.stringify(body)), (name) => headers[name]);

@@ -2,31 +2,23 @@ import { GatewayError } from '../../core/errors.ts';
 import { createPrefixMarker, type PrefixMarker } from '../../core/prefix-marks.ts';
 import type { RequestFacts } from '../../core/request.ts';
 import { checkChatFields } from './chat-fields.ts';
-import { readJsonObject } from './read-json.ts';
-
-/** A chat completion request as it came, and what the router needs to know of it. */
-export type DecodedChat = {
-  readonly facts: RequestFacts;
-  /** The body, unchanged. */
-  readonly bytes: Buffer;
-  /** The parsed body; read only, for the rare case that it has to be written anew. */
-  readonly body: Readonly<Record<string, unknown>>;
-};
 
 /**
- * Reads the body of `POST /v1/chat/completions`. One walk over the messages both checks them and counts what routing
- * needs. Fields nobody here knows are left alone: they are the engine's.
+ * What routing needs to know of a chat completion's body. One walk over the messages both checks them and counts.
+ * Fields nobody here knows are left alone: they are the engine's.
  * Throws `invalid_request` with `param` naming the field, in OpenAI's words where OpenAI has some.
  */
-export function decodeChat(bytes: Buffer, header: (name: string) => string | undefined): DecodedChat {
-  const body = readJsonObject(bytes);
+export function readChatFacts(
+  body: Readonly<Record<string, unknown>>,
+  header: (name: string) => string | undefined,
+): RequestFacts {
   checkChatFields(body);
   const tools = body['tools'];
   const toolsText = tools === undefined || tools === null ? '' : JSON.stringify(tools);
   const messages = readMessages(body['messages'], toolsText);
   const format = readResponseFormat(body);
   const maxTokens = body['max_completion_tokens'] ?? body['max_tokens'] ?? body['n_predict'];
-  const facts: RequestFacts = {
+  return {
     model: (body['model'] as string | null | undefined) ?? 'auto',
     classHint: readClassHint(body, header),
     stream: body['stream'] === true,
@@ -50,7 +42,6 @@ export function decodeChat(bytes: Buffer, header: (name: string) => string | und
     sloE2eMs: readMs(header, 'x-slo-e2e-ms'),
     header,
   };
-  return { facts, bytes, body };
 }
 
 type Messages = {
