@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { GatewayError } from '../core/errors.ts';
 import type { Store } from '../store/open-store.ts';
-import { readBenchFile } from './import-bench.ts';
 import type { Series } from './metrics/metric.ts';
-import { type BenchDocument, type BenchModelResult, benchDocumentSchema } from './result.ts';
+import { parseResult, readResultFile } from './read-result.ts';
+import type { BenchDocument, BenchModelResult } from './result.ts';
 import { factDifferences } from './row-fingerprint.ts';
 
 /** What two runs say of one model, side by side. */
@@ -44,10 +44,10 @@ export type RunComparison = {
  * are, `invalid_config` for a file that is no result.
  */
 export function findRun(word: string, store: Pick<Store, 'benchRuns'>): BenchDocument {
-  if (existsSync(word)) return readBenchFile(word);
+  if (existsSync(word)) return readResultFile(word);
   const runs = store.benchRuns();
   const run = word === 'latest' ? runs[0] : runs.find(({ id }) => id === word || id.endsWith(`-${word}`));
-  if (run !== undefined) return benchDocumentSchema.parse(JSON.parse(run.document));
+  if (run !== undefined) return parseResult(run.document, `run ${run.id}`);
   const known = runs.slice(0, 5).map(({ id }) => id);
   throw new GatewayError(
     'usage',

@@ -96,6 +96,9 @@ const fingerprint = z.looseObject({
 const modelResult = z.looseObject({
   model: z.string(),
   runtime: z.string(),
+  /** Device and runtime kind of the policy it was measured under; absent in files of older versions. */
+  device: z.string().optional(),
+  runtimeKind: z.string().optional(),
   outcome: z.enum(['measured', 'unavailable', 'failed', 'aborted']),
   /** Why there are no figures, or not all. */
   reason: z.string().optional(),
@@ -140,8 +143,9 @@ const pair = z.looseObject({
 export const benchDocumentSchema = z.looseObject({
   kind: z.literal('sluice-bench'),
   schema: z.literal(RESULT_SCHEMA),
-  id: z.string(),
-  startedAt: z.string(),
+  /** Part of a file's name, so it may hold nothing that would lead elsewhere. */
+  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]*$/, { error: 'expected letters, digits, dots and dashes' }),
+  startedAt: z.iso.datetime({ error: 'expected a time such as 2026-11-20T22:00:00.000Z' }),
   finishedAt: z.string().optional(),
   sluiceVersion: z.string(),
   repetitions: z.int().positive(),
@@ -153,6 +157,12 @@ export const benchDocumentSchema = z.looseObject({
   /** Models measured while another one ran, from `--pairs`. */
   pairs: z.array(pair).readonly().optional(),
 });
+
+/** JSON Schema (2020-12) of a result file, as `bench-results/result.schema.json` holds it. */
+export function resultJsonSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(benchDocumentSchema, { io: 'input' });
+  return { $schema, title: 'Result of sluice bench', ...schema };
+}
 
 /** A benchmark run. */
 export type BenchDocument = Readonly<z.infer<typeof benchDocumentSchema>>;

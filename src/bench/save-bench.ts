@@ -19,10 +19,18 @@ export type BenchPlaces = {
  * Throws `disk_full` or `store_failed` naming the file.
  */
 export function saveBench(document: BenchDocument, places: BenchPlaces): string {
-  const file = join(places.directory, resultFileName(document));
-  const text = `${JSON.stringify(document, undefined, 2)}\n`;
-  writeFileAtomically(file, text);
+  const file = writeResultFile(document, places.directory);
   storeBench(document, places);
+  return file;
+}
+
+/**
+ * Writes a run's file below `directory` as `<kind of machine>/<date>-<end of the id>.json` and returns its path; the same
+ * run always gives the same name and the same bytes. Throws `disk_full` or `store_failed` naming the file.
+ */
+export function writeResultFile(document: BenchDocument, directory: string): string {
+  const file = join(directory, resultFileName(document));
+  writeFileAtomically(file, `${JSON.stringify(document, undefined, 2)}\n`);
   return file;
 }
 
@@ -69,9 +77,9 @@ function coRunRows(document: BenchDocument): readonly CoRunRow[] {
   );
 }
 
-/** `<iso date>-<kind of machine>-<short id>.json`, e.g. `2026-11-20-rk3588-1a2b3c.json`. */
-export const resultFileName = (document: BenchDocument): string =>
-  `${document.startedAt.slice(0, 10)}-${machineKind(document.machine)}-${document.id.split('-').at(-1)}.json`;
+// e.g. `rk3588/2026-11-20-1a2b3c.json`
+const resultFileName = (document: BenchDocument): string =>
+  join(machineKind(document.machine), `${document.startedAt.slice(0, 10)}-${document.id.split('-').at(-1)}.json`);
 
 /** Writes a file whole or not at all: a reader, or a crash, never meets half of it. */
 function writeFileAtomically(file: string, text: string): void {

@@ -83,17 +83,21 @@ export function subjectOf(options: SubjectOptions, id: ModelId): Subject {
   }
   const view = options.target.views().get(id);
   const unavailable = reasonNotTo(model, view) ?? reasonNotRaw(options, runtime);
-  const described = describe(options, model, view);
+  const described = describe(options, { model, runtime, view });
   const known: BenchModelResult =
     unavailable === undefined ? described : { ...described, ...unavailable, outcome: 'unavailable' };
   return new Subject({ model, runtime, view, known });
 }
 
-function describe(options: SubjectOptions, model: ModelPolicy, view: BenchView | undefined): BenchModelResult {
+type Looked = { readonly model: ModelPolicy; readonly runtime: RuntimePolicy; readonly view: BenchView | undefined };
+
+function describe(options: SubjectOptions, { model, runtime, view }: Looked): BenchModelResult {
   const facts = view?.facts;
   return {
     model: model.id,
     runtime: model.runtime,
+    device: runtime.device,
+    runtimeKind: runtime.kind,
     outcome: 'measured',
     modelKey: modelKey(model),
     ...(facts === undefined ? {} : { file: { name: baseName(model.file), sizeBytes: facts.weightsBytes } }),

@@ -6,7 +6,9 @@ import { type BenchOptions, REPETITIONS_DEFAULT, REPETITIONS_QUICK } from '../be
 import { compareRuns, findRun } from '../bench/compare-runs.ts';
 import { readMachine } from '../bench/fingerprint.ts';
 import { importBench } from '../bench/import-bench.ts';
+import { resultJsonSchema } from '../bench/result.ts';
 import { findOpenRun } from '../bench/run-plan.ts';
+import { writeResultFile } from '../bench/save-bench.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
@@ -33,6 +35,8 @@ type CommandOptions = {
   readonly json?: true;
   readonly out?: string;
   readonly import?: string;
+  readonly export?: string;
+  readonly schema?: true;
   readonly resume?: true | string;
   readonly sustained?: number;
   readonly pairs?: true;
@@ -67,6 +71,8 @@ export function registerBenchCommand(program: Command): void {
     .option('--json', 'print the result file instead of a table')
     .option('--out <dir>', "folder for the result file (default: bench-results beside the policy, else in --data's)")
     .option('--import <file>', 'take over a result file of another board of this kind instead of measuring')
+    .option('--export <run>', 'write a stored run (id, the end of one, or latest) as a result file again')
+    .option('--schema', 'print the JSON Schema of a result file')
     .option('--compare <runs...>', 'say of two runs (files, ids, latest) whether they compare, and what differs')
     .addHelpText(
       'after',
@@ -76,6 +82,8 @@ export function registerBenchCommand(program: Command): void {
       const options: CommandOptions = command.optsWithGlobals();
       if (options.compare !== undefined) compare(options, [...options.compare, ...models]);
       else if (options.import !== undefined) importFile(options, options.import);
+      else if (options.export !== undefined) await exportRun(options, options.export);
+      else if (options.schema) console.log(JSON.stringify(resultJsonSchema(), null, 2));
       else await bench(models, options);
     });
 }
@@ -217,15 +225,29 @@ function report({ document, file }: BenchOutcome, options: CommandOptions): void
 function importFile(options: CommandOptions, file: string): void {
   const store = openStore(join(options.data, 'sluice.db'), { clock: systemClock });
   try {
-    const { document, imported } = importBench(file, { store, machine: readMachine() });
-    if (options.json) console.log(JSON.stringify({ id: document.id, imported }, null, 2));
-    else console.log(imported ? benchTable(document) : `run ${document.id} is known here already; nothing changed`);
+    const { document, outcome } = importBench(file, { store, machine: readMachine() });
+    if (options.json) console.log(JSON.stringify({ id: document.id, outcome }, null, 2));
+    else if (outcome === 'known') console.log(`run ${document.id} is known here already; nothing changed`);
+    else console.log(benchTable(document));
   } finally {
     store.close();
   }
 }
 
-/** Needs no lock either: it only reads. */
+/** Needs no lock either: it only reads, and so does `--compare`. */
+async function exportRun(options: CommandOptions, word: string): Promise<void> {
+  const store = openStore(join(options.data, 'sluice.db'), { clock: systemClock });
+  try {
+    const document = findRun(word, store);
+    const directory =
+      options.out === undefined ? resultDirectory(await loadPolicy(options.policy), options) : options.out;
+    const file = writeResultFile(document, resolve(directory));
+    console.log(options.json ? JSON.stringify({ id: document.id, file }, null, 2) : file);
+  } finally {
+    store.close();
+  }
+}
+
 function compare(options: CommandOptions, words: readonly string[]): void {
   const [first, second, ...rest] = words;
   if (first === undefined || second === undefined || rest.length > 0)

@@ -1,15 +1,16 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { benchModels } from '../../src/bench/bench-models.ts';
 import type { BenchOptions } from '../../src/bench/bench-options.ts';
 import type { BenchProgress, BenchTarget } from '../../src/bench/bench-target.ts';
+import { findRun } from '../../src/bench/compare-runs.ts';
 import { importBench } from '../../src/bench/import-bench.ts';
 import type { PageCache } from '../../src/bench/page-cache.ts';
 import { promptText } from '../../src/bench/prompt-text.ts';
 import { benchDocumentSchema } from '../../src/bench/result.ts';
 import { findOpenRun } from '../../src/bench/run-plan.ts';
-import { saveBench } from '../../src/bench/save-bench.ts';
+import { saveBench, writeResultFile } from '../../src/bench/save-bench.ts';
 import { deepTokensOf, planOf, requestTimeoutMs } from '../../src/bench/served-plan.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type ModelId, modelId, runtimeId } from '../../src/core/ids.ts';
@@ -228,7 +229,7 @@ describe('benchModels', () => {
     expect(rows.map((row) => [row.metric, row.figure.value])).toEqual(
       read.models[0]!.figures.map((figure) => [figure.metric, figure.value]),
     );
-    expect(file).toMatch(/results\/2026-11-20-[a-z0-9-]+-\w{6}\.json$/);
+    expect(file).toMatch(/results\/[a-z0-9-]+\/2026-11-20-\w{6}\.json$/);
     expect(existsSync(`${file}.part`)).toBe(false);
   });
 
@@ -500,7 +501,7 @@ describe('benchModels', () => {
   test('a result folder that cannot be written is an error that names the file', async () => {
     const { options, folder, clock } = setUp({ a: quick }, { repetitions: 1 });
     writeFileSync(join(folder, 'results'), 'a file where the folder should be');
-    await expect(pumped(clock, benchModels(options))).rejects.toThrow(/results\/2026.*cannot be written/);
+    await expect(pumped(clock, benchModels(options))).rejects.toThrow(/results\/.*cannot be written/);
   });
 
   test('a model of a runtime with llama-bench gets raw figures from a real program', async () => {
@@ -552,7 +553,7 @@ describe('importBench', () => {
 
   test('a run of a board of the same kind applies to the same file with the same settings', async () => {
     const { document, file, other, policy } = await measured();
-    expect(importBench(file, { store: other, machine: document.machine }).imported).toBe(true);
+    expect(importBench(file, { store: other, machine: document.machine }).outcome).toBe('imported');
     const rows = other.profileRows(modelKey(policy.models.get(modelId('a'))!)!);
     expect(rows.length).toBeGreaterThan(4);
     expect(rows.every((row) => row.figure.provenance === 'imported')).toBe(true);
@@ -560,8 +561,30 @@ describe('importBench', () => {
 
   test('a run that is known here already stays what it is', async () => {
     const { document, file, store } = await measured();
-    expect(importBench(file, { store, machine: document.machine }).imported).toBe(false);
+    expect(importBench(file, { store, machine: document.machine }).outcome).toBe('known');
     expect(store.benchRuns()[0]?.provenance).toBe('measured');
+  });
+
+  test('a second import changes nothing, and one of a later state of the run replaces the earlier', async () => {
+    const { document, file, other } = await measured();
+    const early = join(dirname(file), 'early.json');
+    writeFileSync(early, JSON.stringify({ ...document, models: [], complete: false }));
+    const places = { store: other, machine: document.machine };
+    expect(importBench(early, places).outcome).toBe('imported');
+    expect(importBench(file, places).outcome).toBe('updated');
+    const before = other.benchRuns();
+    expect(importBench(file, places).outcome).toBe('known');
+    expect(other.benchRuns()).toEqual(before);
+  });
+
+  test('export, import and export again give the same bytes, fields of a newer version included', async () => {
+    const { document, file, other, folder } = await measured();
+    writeFileSync(file, `${JSON.stringify({ aNewField: [1, { deep: true }], ...document }, undefined, 2)}\n`);
+    importBench(file, { store: other, machine: document.machine });
+    const again = writeResultFile(findRun('latest', other), join(folder, 'again'));
+    expect(readFileSync(again, 'utf8')).toBe(readFileSync(file, 'utf8'));
+    expect(relative(join(folder, 'again'), again)).toBe(relative(dirname(dirname(file)), file));
+    expect(relative(join(folder, 'again'), again)).toMatch(/^rk3588\/\d{4}-\d\d-\d\d-[0-9a-f]+\.json$/);
   });
 
   test('another kind of machine is refused with both names', async () => {

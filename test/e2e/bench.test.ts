@@ -69,11 +69,16 @@ async function brokenOff(
     if (line.startsWith(stop.at)) child.kill(stop.by);
   });
   const [code, signal] = (await exit) as [number | null, string | null];
-  const folder = join(place.data, 'bench-results');
-  const [file = ''] = readdirSync(folder);
-  const document = benchDocumentSchema.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+  const [file = ''] = resultFiles(join(place.data, 'bench-results'));
+  const document = benchDocumentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   return { code, signal, document };
 }
+
+/** Result files below a folder, one folder per kind of machine. */
+const resultFiles = (folder: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => join(folder, name));
 
 /** Command lines of processes that name the folder. */
 const processesOf = (place: Place): readonly string[] =>
@@ -130,9 +135,9 @@ describe('sluice bench', () => {
     expect(figure(small, 'prefillTokensPerSec')).toBeGreaterThan(figure(large, 'prefillTokensPerSec'));
     expect(figure(small, 'peakMemoryBytes')).toBeLessThan(figure(large, 'peakMemoryBytes'));
 
-    const files = readdirSync(join(place.data, 'bench-results'));
+    const files = resultFiles(join(place.data, 'bench-results'));
     expect(files).toHaveLength(1);
-    const written = JSON.parse(readFileSync(join(place.data, 'bench-results', files[0] ?? ''), 'utf8'));
+    const written = JSON.parse(readFileSync(files[0] ?? '', 'utf8'));
     expect(written).toEqual(JSON.parse(stdout));
     const policy = await loadPolicy(place.policyFile);
     const store = openStore(join(place.data, 'sluice.db'), { clock: systemClock });
@@ -152,12 +157,10 @@ describe('sluice bench', () => {
     expect(processesOf(place)).toEqual([]);
 
     const other = { ...place, data: join(place.folder, 'other') };
-    const imported = await runBench(other, ['--import', join(place.data, 'bench-results', files[0] ?? '')]);
+    const imported = await runBench(other, ['--import', files[0] ?? '']);
     expect(imported.code).toBe(0);
     expect(imported.stdout).toContain('demo-4b');
-    expect((await runBench(other, ['--import', join(place.data, 'bench-results', files[0] ?? '')])).stdout).toContain(
-      'known here already',
-    );
+    expect((await runBench(other, ['--import', files[0] ?? ''])).stdout).toContain('known here already');
   });
 
   test('Ctrl-C and kill -9 cost the running sample at most, and --resume goes on', { timeout: 240_000 }, async () => {
@@ -184,7 +187,7 @@ describe('sluice bench', () => {
       expect(model.samples?.slice(0, kept.length)).toEqual(kept);
       expect(model.samples?.filter(({ kind }) => kind === 'request')).toHaveLength(12);
     }
-    expect(readdirSync(join(place.data, 'bench-results'))).toHaveLength(1);
+    expect(resultFiles(join(place.data, 'bench-results'))).toHaveLength(1);
     expect((await runBench(place, ['--resume'])).stderr).toContain('no run was broken off');
     await expect.poll(() => processesOf(place), { timeout: 10_000 }).toEqual([]);
 

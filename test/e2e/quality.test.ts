@@ -80,7 +80,8 @@ const optionsOf = ['--quality', '--served-only', '--repetitions', '1', '--settle
 describe('sluice bench --quality', () => {
   it('keeps of each answer whether it was right and how it looked, and no answer', { timeout: 300_000 }, async () => {
     await bench(...optionsOf);
-    const [name = ''] = readdirSync(join(folder, 'out'));
+    const written = readdirSync(join(folder, 'out'), { recursive: true, encoding: 'utf8' });
+    const name = written.find((entry) => entry.endsWith('.json')) ?? '';
     const file = readFileSync(join(folder, 'out', name), 'utf8');
     const document = benchDocumentSchema.parse(JSON.parse(file));
     const answersOf = (id: string) => {
