@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from '../core/clock.ts';
 import type { FadingCount } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
-import type { ModelPolicy } from '../core/policy.ts';
+import type { KeepPolicy, ModelPolicy } from '../core/policy.ts';
 import type { Figure } from '../core/profile.ts';
 import type { Inspection } from '../core/runtime.ts';
 import { loadMsBySize } from '../core/size-law.ts';
@@ -38,7 +38,11 @@ export type Entry = {
   heldOff: boolean;
   /** The operator has been told that it does not fit beside the others. */
   refusalTold: boolean;
+  /** How a client wants the running process kept; undefined = as the policy says. */
+  kept: KeepPolicy | undefined;
   cancelIdle: CancelTimer | undefined;
+  /** Wall clock at which the idle child is stopped; undefined where no timer runs. */
+  unloadsAtMs: number | undefined;
   /** How long its engine may go on working on an abandoned request, ms. */
   readonly idleLimitMs: () => number;
   rssBytes: number | undefined;
@@ -65,6 +69,11 @@ export function hasFreeSlot(entry: Entry): boolean {
 
 /** Generations a child takes at a time. */
 export const parallelOf = (entry: Entry): number => Math.max(1, entry.model.settings.parallel ?? 1);
+
+/** How long the model's child stays, by its client's wish or the policy's; see `watch-idle.ts`. */
+export function keepOf({ kept, model }: Pick<Entry, 'kept' | 'model'>): KeepPolicy {
+  return kept === undefined || (kept.kind === 'idle' && model.keep.kind === 'resident') ? model.keep : kept;
+}
 
 /** Memory a load needs: the measured peak, else the formula, with a word on which. 0 where nothing is known. */
 export function memoryFigure(
@@ -115,6 +124,8 @@ export function refreshView(entry: Entry, clock: Clock, measured: MeasuredFigure
     rssBytes: incarnation === undefined ? undefined : entry.rssBytes,
     restarts: child.restarts,
     lastLoadMs: child.lastLoadMs,
+    keep: keepOf(entry),
+    unloadsAtMs: entry.unloadsAtMs,
     uses: entry.uses,
     details: incarnation?.connection.details?.(),
   };

@@ -120,11 +120,12 @@ async function startNow(entry: Entry): Promise<'done'> {
   const { spec } = entry;
   if (spec === undefined) return 'done';
   entry.startedSignature = entry.signature;
+  entry.heldOff = false;
   try {
     await entry.child.start(spec);
   } catch (error) {
-    // Stopped because a new policy came: those who wait want the model, not this launch of it.
-    if (entry.startedSignature === entry.signature) refuseWaiters(entry, error);
+    // Stopped because a new policy came, or unloaded by hand: those who wait want the model, not this launch of it.
+    if (entry.startedSignature === entry.signature && !entry.heldOff) refuseWaiters(entry, error);
   } finally {
     entry.background = false;
   }

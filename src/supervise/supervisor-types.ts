@@ -1,6 +1,6 @@
 import type { FadingCount } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
-import type { Policy } from '../core/policy.ts';
+import type { KeepPolicy, Policy } from '../core/policy.ts';
 import type { ModelFacts } from '../core/profile.ts';
 import type { RuntimeConnection } from '../core/runtime.ts';
 import type { Availability, MemoryView, Residency } from '../core/snapshot.ts';
@@ -26,8 +26,17 @@ export interface Supervisor {
   tryAcquire(model: ModelId): Lease | undefined;
   /** Makes the model ready without using it; also the way out of `failed`. Rejects as {@link acquire} does. */
   load(model: ModelId, signal: AbortSignal): Promise<void>;
-  /** Stops the model's child once its generations have ended; it stays stopped until somebody asks for it. */
+  /**
+   * Stops the model's child once its generations have ended; it stays stopped until somebody asks for it, which may be
+   * somebody who already waits. Resolves when the process is gone, at once where there is none. Rejects with
+   * `model_not_found`.
+   */
   unload(model: ModelId): Promise<void>;
+  /**
+   * Keeps the model's running child in another way than the policy says, for as long as that process lives; nothing
+   * where none runs. A resident model is not given an idle time. Throws `model_not_found`.
+   */
+  keep(model: ModelId, keep: KeepPolicy): void;
   /** The way to the model's running child once it has loaded, for questions that need no slot; else undefined. */
   connectionOf(model: ModelId): RuntimeConnection | undefined;
   /** The last lines the model's child printed, oldest first. */
@@ -82,6 +91,10 @@ export type SupervisedModel = {
   readonly restarts: number;
   /** How long the last load took, ms. */
   readonly lastLoadMs: number | undefined;
+  /** How the running process is kept, as a client asked or the policy says. */
+  readonly keep?: KeepPolicy | undefined;
+  /** Wall clock at which it is stopped unless it is used before; undefined while it works or where it stays. */
+  readonly unloadsAtMs?: number | undefined;
   /** Requests it was given lately; read with the wall clock, it fades with time. */
   readonly uses: Pick<FadingCount, 'at' | 'lastMs'>;
   /** What the running child tells of itself, such as versions from its log; in the words of its kind. */

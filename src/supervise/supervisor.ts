@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
 import { FadingCount, SWAPS_FADE_MS } from '../core/fading-count.ts';
 import type { ModelId } from '../core/ids.ts';
-import type { Policy } from '../core/policy.ts';
+import type { KeepPolicy, Policy } from '../core/policy.ts';
 import type { RuntimeAdapter, RuntimeConnection } from '../core/runtime.ts';
 import type { MemoryView } from '../core/snapshot.ts';
 import { holdsProcess } from './child-machine.ts';
@@ -17,6 +17,7 @@ import { createReaper } from './reaper.ts';
 import { createRoster, type Roster } from './roster.ts';
 import type { Lease, SupervisedModel, Supervisor } from './supervisor-types.ts';
 import { joinWaiters, refuseWaiters, serveWaiters, type Waiter } from './waiters.ts';
+import { watchIdle } from './watch-idle.ts';
 
 /** What a supervisor needs of the world. */
 export type SupervisorDeps = {
@@ -126,6 +127,15 @@ class ProcessSupervisor implements Supervisor {
     await entry.child.drain('unloaded by hand', undefined);
   }
 
+  keep(model: ModelId, keep: KeepPolicy): void {
+    const entry = this.#roster.get(model);
+    if (entry === undefined) throw this.#unknown(model);
+    if (!holdsProcess(entry.child.state)) return;
+    entry.kept = keep;
+    this.#watchIdle(entry);
+    this.#roster.refresh(entry);
+  }
+
   connectionOf(model: ModelId): RuntimeConnection | undefined {
     const child = this.#roster.get(model)?.child;
     const hasLoaded = child?.state.kind === 'ready' || child?.state.kind === 'busy';
@@ -220,26 +230,18 @@ class ProcessSupervisor implements Supervisor {
   }
 
   #onChange(entry: Entry): void {
-    if (entry.child.incarnation === undefined) entry.rssBytes = undefined;
-    this.#roster.refresh(entry);
     const { kind } = entry.child.state;
-    if (kind === 'ready' || kind === 'busy') serveWaiters(entry, this.#deps.clock);
+    if (entry.child.incarnation === undefined) entry.rssBytes = undefined;
+    if (!holdsProcess(entry.child.state)) entry.kept = undefined;
     this.#watchIdle(entry);
+    this.#roster.refresh(entry);
+    if (kind === 'ready' || kind === 'busy') serveWaiters(entry, this.#deps.clock);
     if (kind === 'stopped') this.#wantResidents();
     if (this.#hasWork()) this.#loader.kick();
   }
 
   #watchIdle(entry: Entry): void {
-    entry.cancelIdle?.();
-    entry.cancelIdle = undefined;
-    const { keep } = entry.model;
-    const { child } = entry;
-    if (child.state.kind !== 'ready' || keep.kind === 'resident' || this.#stopping) return;
-    // `never` means after each use: a model loaded ahead by hand waits for its first.
-    if (keep.kind === 'never' && child.incarnation?.used !== true) return;
-    entry.cancelIdle = this.#deps.clock.after(keep.kind === 'idle' ? keep.idleMs : 0, () => {
-      if (child.state.kind === 'ready') child.drain('idle', undefined).catch(() => undefined);
-    });
+    if (!this.#stopping) watchIdle(entry, this.#deps.clock);
   }
 
   #wantResidents(): void {
