@@ -7,6 +7,7 @@ import { retryHeaders, statusOf } from './error-status.ts';
 import { checkIn, toGatewayError } from './generation.ts';
 import { health, readiness } from './health.ts';
 import { addModelRoutes } from './models.ts';
+import { addOpenApiRoutes } from './openapi/routes.ts';
 import type { HttpParts } from './parts.ts';
 import { addRouterRoutes } from './router-routes.ts';
 
@@ -30,6 +31,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   }
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
+  addOpenApiRoutes(app, parts.version);
   app.notFound((context) => {
     const { method, path } = context.req;
     const allowed = allowedMethods(app, path);

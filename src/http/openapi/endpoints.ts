@@ -1,0 +1,7 @@
+import type { Endpoint } from './endpoint.ts';
+import { OPENAI_ENDPOINTS } from './openai.ts';
+import { PROCESS_ENDPOINTS } from './process.ts';
+import { ROUTER_ENDPOINTS } from './router.ts';
+
+/** Everything that is served; a test compares it with what the server really listens for. */
+export const ENDPOINTS: readonly Endpoint[] = [...OPENAI_ENDPOINTS, ...ROUTER_ENDPOINTS, ...PROCESS_ENDPOINTS];

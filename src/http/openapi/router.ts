@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import type { Endpoint, Parameter } from './endpoint.ts';
+import { CHAT_REQUEST } from './openai.ts';
+import { ACTUAL, CLASS, MODEL_PARAMETER, PREDICTION } from './shared.ts';
+
+const tag = 'router';
+const errors = 'openai';
+
+const REQUEST_PARAMETER: Parameter = {
+  name: 'id',
+  in: 'path',
+  description: 'The `x-request-id` of a request',
+  schema: z.string(),
+};
+
+const REASON = z.object({ rule: z.string(), detail: z.string() });
+
+const CANDIDATE = z.looseObject({
+  model: z.string(),
+  device: z.string().nullish(),
+  quality: z.number(),
+  utility: z.number().nullable(),
+  feasible: z.boolean(),
+  reason: z.string(),
+  predicted: PREDICTION.nullable(),
+});
+
+const RECORD = z.looseObject({
+  request_id: z.string(),
+  received_at: z.iso.datetime(),
+  client: z.string(),
+  class: CLASS,
+  task: z.string(),
+  reasons: z.array(REASON),
+  model: z.string().nullable(),
+  reason: z.string(),
+  degraded: z.boolean(),
+  stream: z.boolean(),
+  outcome: z.looseObject({ kind: z.enum(['ok', 'refused', 'failed', 'cancelled']) }),
+  predicted: PREDICTION.nullable(),
+  actual: ACTUAL,
+  candidates: z.array(CANDIDATE),
+});
+
+const MODEL_STATE = z.looseObject({
+  id: z.string(),
+  runtime: z.string(),
+  device: z.string().optional(),
+  availability: z.looseObject({ kind: z.enum(['available', 'unavailable']) }),
+  state: z.looseObject({ kind: z.string() }),
+  running: z.number(),
+  parallel: z.number(),
+  pid: z.number().nullable(),
+  restarts: z.number(),
+  rss_bytes: z.number().nullable(),
+  memory_bytes: z.number().nullable(),
+  stale: z.array(z.string()),
+  quarantined: z.string().nullable(),
+});
+
+const LANE_ENTRY = z.object({ class: CLASS, model: z.string(), remaining_ms: z.number() });
+
+const STATUS = z.looseObject({
+  version: z.string(),
+  started_at: z.iso.datetime(),
+  uptime_s: z.number(),
+  state: z.enum(['starting', 'serving', 'draining']),
+  policy: z.looseObject({ file: z.string(), revision: z.string(), error: z.string().nullable() }),
+  memory: z.looseObject({ budget_bytes: z.number(), gateway_rss_bytes: z.number() }),
+  requests_active: z.number(),
+  lanes: z.array(
+    z.looseObject({
+      device: z.string(),
+      lanes: z.number(),
+      running: z.array(LANE_ENTRY),
+      waiting: z.array(LANE_ENTRY),
+    }),
+  ),
+  models: z.array(MODEL_STATE),
+});
+
+const EXPLANATION = z.looseObject({
+  class: CLASS,
+  task: z.string(),
+  reasons: z.array(REASON),
+  tokens: z.looseObject({ prompt: z.number().nullable(), output: z.number().nullable() }),
+  slo: z.looseObject({ ttft_ms: z.number().nullable(), e2e_ms: z.number().nullable() }),
+  chosen: z.looseObject({ model: z.string(), reason: z.string(), predicted: PREDICTION }).nullable(),
+  refusal: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+  candidates: z.array(CANDIDATE),
+  degraded: z.boolean(),
+});
+
+const STATE = z.object({ model: z.string(), state: z.string().optional() });
+
+/** The router's own. */
+export const ROUTER_ENDPOINTS: readonly Endpoint[] = [
+  {
+    method: 'get',
+    path: '/router/status',
+    tag,
+    errors,
+    summary: 'One look at everything that runs',
+    answer: { description: 'Lanes, queues, children, memory', schema: STATUS },
+  },
+  {
+    method: 'get',
+    path: '/router/models',
+    tag,
+    errors,
+    summary: 'Every model of the policy with its child',
+    answer: { description: 'Models', schema: z.object({ models: z.array(MODEL_STATE) }) },
+  },
+  {
+    method: 'get',
+    path: '/router/profiles',
+    tag,
+    errors,
+    summary: 'Every figure that drives routing, with its provenance',
+    answer: {
+      description: 'Figures by model and metric; `stale` says which belong to another state of the machine',
+      schema: z.object({
+        profiles: z.record(z.string(), z.looseObject({})),
+        stale: z.record(z.string(), z.array(z.string())),
+      }),
+    },
+  },
+  {
+    method: 'post',
+    path: '/router/explain',
+    tag,
+    errors,
+    summary: 'What would be chosen for a chat completion and why; nothing is run',
+    body: CHAT_REQUEST,
+    answer: { description: 'The decision', schema: EXPLANATION },
+  },
+  {
+    method: 'get',
+    path: '/router/decisions',
+    tag,
+    errors,
+    summary: 'The newest requests, newest first',
+    parameters: [{ name: 'limit', in: 'query', description: 'How many', schema: z.int().min(1).max(1000).default(50) }],
+    answer: { description: 'Requests', schema: z.object({ decisions: z.array(RECORD) }) },
+  },
+  {
+    method: 'get',
+    path: '/router/decisions/{id}',
+    tag,
+    errors,
+    summary: 'One finished request',
+    parameters: [REQUEST_PARAMETER],
+    answer: { description: 'The request', schema: RECORD },
+  },
+  {
+    method: 'get',
+    path: '/router/events',
+    tag,
+    errors,
+    summary: 'Everything that happens, as it happens',
+    answer: { description: 'Server-sent events', contentType: 'text/event-stream' },
+  },
+  {
+    method: 'delete',
+    path: '/router/requests/{id}',
+    tag,
+    errors,
+    summary: 'Cancel a request that waits or runs',
+    parameters: [REQUEST_PARAMETER],
+    answer: { description: 'Cancelled', schema: z.object({ id: z.string(), cancelled: z.literal(true) }) },
+  },
+  {
+    method: 'post',
+    path: '/router/models/{id}/load',
+    tag,
+    errors,
+    summary: 'Load a model; the answer comes when it is ready',
+    parameters: [MODEL_PARAMETER],
+    answer: { description: 'Its state', schema: STATE },
+  },
+  {
+    method: 'post',
+    path: '/router/models/{id}/unload',
+    tag,
+    errors,
+    summary: 'Stop the child of a model',
+    parameters: [MODEL_PARAMETER],
+    answer: { description: 'Its state', schema: STATE },
+  },
+  {
+    method: 'get',
+    path: '/router/models/{id}/logs',
+    tag,
+    errors,
+    summary: "The last lines of a child's log, one a line",
+    parameters: [
+      MODEL_PARAMETER,
+      { name: 'follow', in: 'query', description: 'Go on with new lines as server-sent events', schema: z.string() },
+    ],
+    answer: { description: 'Lines', contentType: 'text/plain' },
+    stream: { contentType: 'text/event-stream', description: 'With `follow`' },
+  },
+];
