@@ -35,7 +35,7 @@ type OperationParameter = {
   readonly description: string;
   readonly schema: JsonSchema;
 };
-type Content = Readonly<Record<string, { readonly schema: JsonSchema }>>;
+type Content = Readonly<Record<string, { readonly schema: JsonSchema; readonly example?: unknown }>>;
 
 /** A JSON schema, draft 2020-12, as OpenAPI 3.1 takes it. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -90,9 +90,11 @@ function operationOf(endpoint: Endpoint): Operation {
   };
 }
 
-function requestBody({ body, upload }: Endpoint): Pick<Operation, 'requestBody'> {
-  if (body !== undefined)
-    return { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body, 'input') } } } };
+function requestBody({ body, upload, example }: Endpoint): Pick<Operation, 'requestBody'> {
+  if (body !== undefined) {
+    const content = { schema: jsonSchema(body, 'input'), ...(example !== undefined && { example }) };
+    return { requestBody: { required: true, content: { 'application/json': content } } };
+  }
   if (upload === undefined) return {};
   return {
     requestBody: { required: true, content: { 'multipart/form-data': { schema: jsonSchema(upload, 'input') } } },

@@ -13,6 +13,8 @@ export type Endpoint = {
   readonly parameters?: readonly Parameter[];
   /** JSON body of the request; absent = none. */
   readonly body?: z.ZodType;
+  /** A small body that is answered; the document shows it, and a test sends it. */
+  readonly example?: unknown;
   /** Name and form of an upload in place of a JSON body. */
   readonly upload?: z.ZodType;
   readonly answer: Answer;

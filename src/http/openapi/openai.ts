@@ -42,6 +42,9 @@ export const CHAT_REQUEST = z.looseObject({
   user: z.string().nullish(),
 });
 
+/** The smallest chat completion. */
+export const CHAT_EXAMPLE = { model: 'auto', messages: [{ role: 'user', content: 'Who are you?' }] };
+
 /** A whole chat completion. */
 export const CHAT_REPLY = z.looseObject({
   id: z.string(),
@@ -79,6 +82,7 @@ export const OPENAI_ENDPOINTS: readonly Endpoint[] = [
     summary: 'Answer a conversation',
     parameters: GENERATION_HEADERS,
     body: CHAT_REQUEST,
+    example: CHAT_EXAMPLE,
     answer: { description: 'A whole completion, where `stream` is not true', schema: CHAT_REPLY },
     stream: {
       contentType: 'text/event-stream',

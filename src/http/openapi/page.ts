@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { html, raw } from 'hono/html';
-import type { JsonSchema, OpenApiDocument, Operation } from './document.ts';
+import type { OpenApiDocument, Operation } from './document.ts';
 
 const STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d0d7de, #3d444d); --soft: light-dark(#f6f8fa, #151b23); --dim: light-dark(#59636e, #9198a1); }
@@ -80,13 +80,14 @@ ${parameters.map(
 </tbody></table>`;
 }
 
-type Content = Readonly<Record<string, { readonly schema: JsonSchema }>>;
+type Content = NonNullable<Operation['requestBody']>['content'];
 
 function contents(title: string, content: Content, meaning = ''): Html {
   return html`<h3>${title}</h3>
 ${meaning === '' ? '' : html`<p>${meaning}</p>`}
 ${Object.entries(content).map(
-  ([type, { schema }]) => html`<p><code>${type}</code></p>
+  ([type, { schema, example }]) => html`<p><code>${type}</code></p>
+${example === undefined ? '' : html`<p>Example</p><pre tabindex="0">${JSON.stringify(example, null, 2)}</pre><p>Schema</p>`}
 ${schema['type'] === 'string' ? html`<p>${schema['description'] ?? ''}</p>` : html`<pre tabindex="0">${JSON.stringify(schema, null, 2)}</pre>`}`,
 )}`;
 }

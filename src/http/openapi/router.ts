@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Endpoint, Parameter } from './endpoint.ts';
-import { CHAT_REQUEST } from './openai.ts';
+import { CHAT_EXAMPLE, CHAT_REQUEST } from './openai.ts';
 import { ACTUAL, CLASS, MODEL_PARAMETER, PREDICTION } from './shared.ts';
 
 const tag = 'router';
@@ -132,6 +132,7 @@ export const ROUTER_ENDPOINTS: readonly Endpoint[] = [
     errors,
     summary: 'What would be chosen for a chat completion and why; nothing is run',
     body: CHAT_REQUEST,
+    example: CHAT_EXAMPLE,
     answer: { description: 'The decision', schema: EXPLANATION },
   },
   {
