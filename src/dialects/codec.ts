@@ -22,10 +22,12 @@ export interface GenerationCodec {
   decode(bytes: Buffer, header: (name: string) => string | undefined): DecodedGeneration;
   /** An error before the first byte of an answer. */
   encodeError: EncodeError;
+  /** Header in which clients of this language look for the request's id, beside `x-request-id`; absent = none. */
+  readonly requestIdHeader?: string;
 }
 
-/** Writes an error as one language's clients expect it. */
-export type EncodeError = (error: GatewayError) => EncodedError;
+/** Writes an error as one language's clients expect it; the id is there for what was asked of a generation. */
+export type EncodeError = (error: GatewayError, requestId?: RequestId) => EncodedError;
 
 /** An error on the wire. */
 export type EncodedError = {
@@ -53,6 +55,8 @@ export type ReplyContext = {
   readonly requestId: RequestId;
   /** Wall clock at arrival, ms since 1970. */
   readonly receivedAtMs: number;
+  /** How many tokens the prompt is predicted to have, for languages that tell before the engine does. */
+  readonly promptTokens: number;
   /** Wall clock now, ms since 1970. */
   readonly nowMs: () => number;
 };

@@ -95,11 +95,11 @@ export class Answer implements ServeSink, OpenAnswer {
   }
 
   failed(error: GatewayError): void {
-    const { outgoing, answers, writer, encodeError } = this.#setup;
+    const { outgoing, requestId, answers, writer, encodeError } = this.#setup;
     answers.remove(this);
     if (outgoing.writableEnded || outgoing.destroyed) return;
     if (!outgoing.headersSent) {
-      const { status, body } = encodeError(error);
+      const { status, body } = encodeError(error, requestId);
       const headers = { 'content-type': 'application/json; charset=utf-8', ...retryHeaders(error) };
       outgoing.writeHead(
         status ?? statusOf(error),

@@ -27,6 +27,7 @@ export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) 
 export function createGenerationHandler(parts: HttpParts, codec: GenerationCodec): NodeHandler {
   return async (incoming, outgoing) => {
     const arrival = arrivalOf(parts, incoming);
+    if (codec.requestIdHeader !== undefined) outgoing.setHeader(codec.requestIdHeader, arrival.requestId);
     try {
       await answerGeneration({ parts, codec }, arrival, { incoming, outgoing });
     } catch (error) {
@@ -87,7 +88,12 @@ async function answerGeneration(
       receivedMs: arrival.receivedMs,
       gateway: parts.policy().gateway,
       answers: parts.answers,
-      writer: decoded.writer({ requestId: id, receivedAtMs: arrival.receivedAtMs, nowMs: () => parts.clock.nowMs() }),
+      writer: decoded.writer({
+        requestId: id,
+        receivedAtMs: arrival.receivedAtMs,
+        promptTokens: Math.round(decision.predicted.promptTokens),
+        nowMs: () => parts.clock.nowMs(),
+      }),
       encodeError: codec.encodeError,
     },
     () => run,
@@ -196,7 +202,7 @@ function refuse(outgoing: ServerResponse, { id, codec }: Refused, error: Gateway
     outgoing.destroy();
     return;
   }
-  const { status, body } = codec.encodeError(error);
+  const { status, body } = codec.encodeError(error, id);
   const headers: Record<string, string> = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': String(Buffer.byteLength(body)),
