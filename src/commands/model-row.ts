@@ -4,7 +4,7 @@ import type { encodeModels } from '../http/status.ts';
 type EncodedModel = ReturnType<typeof encodeModels>[number];
 
 /** Columns of {@link modelRow}. */
-export const MODEL_HEADER = ['model', 'device', 'quality', 'state', 'memory', 'pid', 'note'];
+export const MODEL_HEADER = ['model', 'device', 'verdict', 'quality', 'state', 'memory', 'pid', 'note'];
 
 /** One model as a row of a table; the note says why it cannot be used and what to do. */
 export function modelRow(model: EncodedModel): readonly string[] {
@@ -14,6 +14,7 @@ export function modelRow(model: EncodedModel): readonly string[] {
   return [
     model.id,
     model.device ?? '',
+    model.verdict?.verdict ?? '',
     model.quality.toFixed(2),
     usable ? state.kind : 'unavailable',
     model.memory_bytes === null ? '' : formatBytes(memoryOf(model, model.memory_bytes)),
@@ -26,5 +27,16 @@ export function modelRow(model: EncodedModel): readonly string[] {
 const memoryOf = ({ simulated, rss_bytes }: EncodedModel, memoryBytes: number): number =>
   simulated ? memoryBytes : (rss_bytes ?? memoryBytes);
 
-const noteOf = ({ simulated }: EncodedModel, trouble: string): string =>
-  simulated ? ['SIMULATED', trouble].filter((part) => part !== '').join(': ') : trouble;
+/** What stands behind the verdict, then what is wrong with the figures or the child. */
+function noteOf({ simulated, verdict, quarantined, stale }: EncodedModel, trouble: string): string {
+  const from = verdict === null || verdict.basis === 'measured' ? '' : ` (${verdict.basis})`;
+  const parts = [
+    simulated ? 'SIMULATED' : '',
+    trouble,
+    quarantined === null ? '' : `quarantined: ${quarantined}`,
+    stale.length === 0 ? '' : `stale: ${stale.join(', ')}`,
+    verdict === null ? '' : `${verdict.why}${from}`,
+    verdict?.provisional === true ? 'provisional: fewer than five samples' : '',
+  ];
+  return parts.filter((part) => part !== '').join('; ');
+}

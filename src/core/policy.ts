@@ -19,6 +19,7 @@ export type Policy = {
   readonly routing: RoutingPolicy;
   readonly classify: ClassifyPolicy;
   readonly bench: { readonly idle: IdleBenchPolicy | undefined };
+  readonly verdicts: VerdictPolicy;
   readonly clients: readonly ClientPolicy[];
 };
 
@@ -30,6 +31,24 @@ export type IdleBenchPolicy = {
   readonly temperatureMaxCelsius: number;
   /** Figures older than this are measured again. */
   readonly maxAgeMs: number;
+};
+
+/** The bounds that say what a model is good for on this machine; see `report/verdict.ts`. */
+export type VerdictPolicy = {
+  /** The standard chat that models are compared by. */
+  readonly chat: { readonly promptTokens: number; readonly outputTokens: number };
+  /** A standard chat answered within this is excellent, ms. */
+  readonly excellentMs: number;
+  /** … comfortable. */
+  readonly comfortableMs: number;
+  /** … still worth waiting for, when the answer has to be better. */
+  readonly deliberateMs: number;
+  /** An NPU model that decodes more slowly is not for conversation, tokens per second. */
+  readonly npuDecodeFloor: number;
+  /** Below this a page of text takes a quarter of an hour, tokens per second. */
+  readonly decodeFloor: number;
+  /** A model that takes more of the memory all models may have leaves no room for the others, 0..1. */
+  readonly memoryShareMax: number;
 };
 
 export type GatewayPolicy = {
@@ -45,6 +64,8 @@ export type GatewayPolicy = {
   readonly heartbeatMs: number;
   /** A non-stream answer keeps its true status code this long, then commits 200 and sends white space. */
   readonly statusHoldMs: number;
+  /** A client that has taken nothing of what is written to it for this long is cut off, and its run stopped. */
+  readonly writeTimeoutMs: number;
   /** On SIGTERM, running requests get this long to finish. */
   readonly drainMs: number;
   /** Most requests waiting per lane and class; one more is refused. */
@@ -147,7 +168,11 @@ export type RuntimeSettings = {
   readonly lora?: Readonly<Record<string, string>>;
   /** RKLLM: saved prompt prefixes may take so much of the disk; undefined = none are saved. */
   readonly promptCacheBytes?: number;
-  /** RKLLM: the model scores documents (Qwen3-Reranker). */
+  /** The model computes embeddings and generates nothing. */
+  readonly embeddings?: boolean;
+  /** llama-server: how tokens' vectors become one of the text; undefined = the model's own way. */
+  readonly pooling?: 'mean' | 'cls' | 'last';
+  /** The model scores documents (Qwen3-Reranker) and generates nothing. */
   readonly rerank?: boolean;
 };
 
@@ -185,7 +210,11 @@ export type Capabilities = {
   /** Grammar-constrained output: JSON mode and JSON schema are guaranteed, not hoped for. */
   readonly jsonSchema: boolean;
   readonly logprobs: boolean;
+  /** Answers in words; false for a model that only computes vectors or scores. Every chat needs it. */
+  readonly generation: boolean;
   readonly embeddings: boolean;
+  /** Scores how well documents answer a query. */
+  readonly rerank: boolean;
   readonly thinking: boolean;
 };
 

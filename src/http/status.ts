@@ -1,5 +1,6 @@
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneEntry } from '../core/snapshot.ts';
+import { judgeSnapshot } from '../report/judge-snapshot.ts';
 import type { HttpParts } from './parts.ts';
 import { snakeCase } from './snake-case.ts';
 
@@ -42,6 +43,7 @@ function encodeEntry(entry: LaneEntry) {
 export function encodeModels(parts: HttpParts) {
   const policy = parts.policy();
   const snapshot = parts.snapshot();
+  const verdicts = judgeSnapshot(policy, snapshot);
   return [...policy.models.values()].map((model) => {
     const view = parts.supervisor.views().get(model.id);
     return {
@@ -65,6 +67,8 @@ export function encodeModels(parts: HttpParts) {
       memory_basis: view?.memoryBasis ?? null,
       last_load_ms: view?.lastLoadMs ?? null,
       runtime_version: view?.runtimeVersion ?? null,
+      // What the model is good for here, with the figure that decided; null where it cannot be used.
+      verdict: verdicts.get(model.id) ?? null,
       stale: snapshot.models.get(model.id)?.stale ?? [],
       quarantined: snapshot.models.get(model.id)?.quarantined ?? null,
       facts: snakeCase(view?.facts ?? null),

@@ -53,6 +53,7 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
     routing: routingOf(parsed.routing),
     classify: classifyOf(parsed.classify),
     bench: { idle: idleBenchOf(parsed.bench.idle) },
+    verdicts: verdictsOf(parsed.verdicts),
     clients: parsed.clients.map((client) => ({
       name: client.name,
       keyEnv: client.key_env,
@@ -87,6 +88,7 @@ function gatewayOf(gateway: ParsedPolicy['gateway']): Policy['gateway'] {
     earlyHeadersMs: gateway.early_headers,
     heartbeatMs: gateway.heartbeat,
     statusHoldMs: gateway.status_hold,
+    writeTimeoutMs: gateway.write_timeout,
     drainMs: gateway.drain,
     queueDepthMax: gateway.queue_depth,
     recordFeatures: gateway.record === 'features',
@@ -105,6 +107,16 @@ function idleBenchOf(idle: ParsedPolicy['bench']['idle']): Policy['bench']['idle
   if (idle === 'off') return undefined;
   return { afterMs: idle.after, temperatureMaxCelsius: idle.temperature_max, maxAgeMs: idle.max_age };
 }
+
+const verdictsOf = (verdicts: ParsedPolicy['verdicts']): Policy['verdicts'] => ({
+  chat: { promptTokens: verdicts.chat.prompt_tokens, outputTokens: verdicts.chat.output_tokens },
+  excellentMs: verdicts.excellent,
+  comfortableMs: verdicts.comfortable,
+  deliberateMs: verdicts.deliberate,
+  npuDecodeFloor: verdicts.npu_decode_floor,
+  decodeFloor: verdicts.decode_floor,
+  memoryShareMax: verdicts.memory_share,
+});
 
 function machineOf(machine: ParsedPolicy['machine'], folder: string): MachinePolicy {
   return {
@@ -219,6 +231,8 @@ function settingsOf(settings: ParsedSettings, folder: string): RuntimeSettings {
     template: settings.template === undefined ? undefined : templateOf(settings.template, folder),
     lora: settings.lora === undefined ? undefined : pathsOf(settings.lora, folder),
     promptCacheBytes: settings.prompt_cache,
+    embeddings: settings.embeddings,
+    pooling: settings.pooling,
     rerank: settings.rerank,
   });
 }

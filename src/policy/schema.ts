@@ -7,6 +7,7 @@ import { gatewaySchema, machineSchema } from './schema-machine.ts';
 import { routingSchema } from './schema-routing.ts';
 import { samplingSchema, settingsSchema } from './schema-settings.ts';
 import { closedMap, identifier, modelName, positiveDuration, text } from './schema-values.ts';
+import { verdictsSchema } from './schema-verdicts.ts';
 
 const deviceSchema = closedMap({
   lanes: z.int().min(1).max(256).default(1).describe('Generations at a time on this device.'),
@@ -40,7 +41,9 @@ const capabilitiesSchema = closedMap({
   audio: z.boolean().optional().describe('Takes audio.'),
   json_schema: z.boolean().optional().describe('Guarantees JSON and JSON-schema output by a grammar.'),
   logprobs: z.boolean().optional().describe('Returns token probabilities.'),
+  generation: z.boolean().optional().describe('Answers in words; false: never chosen for a chat.'),
   embeddings: z.boolean().optional().describe('Computes embeddings.'),
+  rerank: z.boolean().optional().describe('Scores documents against a query.'),
   thinking: z.boolean().optional().describe('Thinks before it answers.'),
 });
 
@@ -94,6 +97,7 @@ export const policySchema = closedMap({
   routing: routingSchema.describe('How models that meet the targets are compared.'),
   classify: classifySchema.describe('How a request without a hint gets its class.'),
   bench: benchSchema.describe('What is measured while nobody asks.'),
+  verdicts: verdictsSchema.describe('What a model is good for on this machine; shown, never routed by.'),
   clients: z.array(clientSchema).default([]).describe('Who may ask. None: everybody on this machine.'),
 });
 

@@ -1,4 +1,5 @@
 import { formatDurationMs, formatShare, formatTokensPerSec } from '../core/format.ts';
+import type { VerdictPolicy } from '../core/policy.ts';
 
 /** What a model is good for on this machine, from best to worst. */
 export const VERDICTS = [
@@ -12,49 +13,20 @@ export const VERDICTS = [
 /** One of {@link VERDICTS}. */
 export type Verdict = (typeof VERDICTS)[number];
 
-/** The bounds that verdicts are computed from; `verdicts` in the policy. */
-export type VerdictRules = {
-  /** A standard chat answered within this is excellent, ms. */
-  readonly excellentMs: number;
-  /** … comfortable. */
-  readonly comfortableMs: number;
-  /** … still worth waiting for, when the answer has to be better. */
-  readonly deliberateMs: number;
-  /** An NPU model that decodes more slowly is not for conversation, tokens per second. */
-  readonly npuDecodeFloor: number;
-  /** A model that takes more of the memory all models may have leaves no room for the others, 0..1. */
-  readonly memoryShareMax: number;
-  /** Below this a page of text takes a quarter of an hour, tokens per second. */
-  readonly decodeFloor: number;
-};
-
-/**
- * Defaults, from what was found out on the reference board: 5 tok/s is the floor for conversation on its NPU; its 0.8B
- * answers a standard chat in 11 s (excellent raw speed), the 2B in 17 s (strong fast fallback), the 9B in 53 s (slow but
- * practical); the 27B takes 163 s at 0.54 tok/s and 95 % of the memory (not practical).
- */
-export const VERDICT_RULES: VerdictRules = {
-  excellentMs: 15_000,
-  comfortableMs: 30_000,
-  deliberateMs: 90_000,
-  npuDecodeFloor: 5,
-  memoryShareMax: 0.85,
-  decodeFloor: 1,
-};
-
-/** A standard chat: what figures of different models are compared by. */
-export const STANDARD_CHAT = { promptTokens: 100, outputTokens: 60 } as const;
-
 /** One model to be judged. */
 export type Judged = {
   readonly model: string;
-  readonly device: string;
-  /** Predicted end-to-end time of {@link STANDARD_CHAT} on the loaded model, ms. */
+  /** Predicted end-to-end time of the policy's standard chat on the loaded model, ms. */
   readonly chatMs: number;
+  /** True where the prompt's part of `chatMs` is not known. */
+  readonly isPrefillUnknown?: boolean;
   readonly decodeTokensPerSec: number;
   /** Peak memory over what all models may have; undefined where nothing is known. */
   readonly memoryShare: number | undefined;
-  readonly quality: number;
+  /** 0..1; undefined where nobody has said or measured anything. */
+  readonly quality: number | undefined;
+  /** False for a model that conversations are kept from, e.g. by its `classes`: it cannot be the default. */
+  readonly mayChat: boolean;
   /** Degenerate answers: whatever the speed, it is not practical. */
   readonly quarantined: boolean;
   /** True for a device whose models are held to the NPU's floor. */
@@ -76,12 +48,12 @@ export type ChatTargets = {
  */
 export function judgeModels(
   models: readonly Judged[],
-  rules: VerdictRules,
+  rules: VerdictPolicy,
   targets: ChatTargets,
 ): ReadonlyMap<string, Judgement> {
   const judged = new Map(models.map((model) => [model.model, judge(model, rules)]));
   const best = bestDefault(
-    models.filter(({ model }) => !isOut(judged.get(model)?.verdict)),
+    models.filter(({ model, mayChat }) => mayChat && !isOut(judged.get(model)?.verdict)),
     targets,
   );
   if (best !== undefined) {
@@ -94,7 +66,7 @@ export function judgeModels(
 
 const isOut = (verdict: Verdict | undefined): boolean => verdict === 'batch only' || verdict === 'not practical';
 
-function judge(model: Judged, rules: VerdictRules): Judgement {
+function judge(model: Judged, rules: VerdictPolicy): Judgement {
   if (model.quarantined) return { verdict: 'not practical', why: 'its answers fall apart (quarantined)' };
   const { chatMs, decodeTokensPerSec, memoryShare = 0, isNpu } = model;
   const tooLarge = memoryShare > rules.memoryShareMax;
@@ -104,7 +76,7 @@ function judge(model: Judged, rules: VerdictRules): Judgement {
   if (tooLarge && decodeTokensPerSec < rules.decodeFloor) {
     return { verdict: 'not practical', why: `${share} and ${rate}` };
   }
-  const chat = `standard chat ${formatDurationMs(chatMs)}`;
+  const chat = `standard chat ${model.isPrefillUnknown === true ? 'at least ' : ''}${formatDurationMs(chatMs)}`;
   if (tooLarge) return { verdict: 'batch only', why: `leaves no room for another model: ${share}` };
   if (chatMs > rules.deliberateMs) return { verdict: 'batch only', why: beyond(chat, rules.deliberateMs) };
   if (isNpu && decodeTokensPerSec < rules.npuDecodeFloor) {
@@ -120,6 +92,6 @@ const beyond = (figure: string, boundMs: number): string => `${figure} > ${forma
 
 function bestDefault(models: readonly Judged[], { e2eMs, minQuality }: ChatTargets): Judged | undefined {
   return models
-    .filter(({ chatMs, quality }) => quality >= minQuality && chatMs <= (e2eMs ?? Number.POSITIVE_INFINITY))
-    .toSorted((a, b) => b.quality - a.quality || a.chatMs - b.chatMs)[0];
+    .filter(({ chatMs, quality }) => (quality ?? -1) >= minQuality && chatMs <= (e2eMs ?? Number.POSITIVE_INFINITY))
+    .toSorted((a, b) => (b.quality ?? 0) - (a.quality ?? 0) || a.chatMs - b.chatMs)[0];
 }

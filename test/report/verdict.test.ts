@@ -1,15 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parsePolicy } from '../../src/policy/parse.ts';
 import { paretoFront } from '../../src/report/pareto-front.ts';
-import { type Judged, judgeModels, STANDARD_CHAT, VERDICT_RULES, VERDICTS } from '../../src/report/verdict.ts';
+import { type Judged, judgeModels, VERDICTS } from '../../src/report/verdict.ts';
 
+const VERDICT_RULES = parsePolicy('version: 1', '<defaults>').verdicts;
+const STANDARD_CHAT = VERDICT_RULES.chat;
 const BUDGET_MB = 22_000;
 const chatMs = (prefillRate: number, decodeRate: number) =>
   (STANDARD_CHAT.promptTokens / prefillRate + STANDARD_CHAT.outputTokens / decodeRate) * 1000;
 
 const cpu = (model: string, [prefill, decode, peakMb, quality]: readonly [number, number, number, number]): Judged => ({
   model,
-  device: 'cpu',
+  mayChat: true,
   chatMs: chatMs(prefill, decode),
   decodeTokensPerSec: decode,
   memoryShare: peakMb / BUDGET_MB,
@@ -19,7 +22,7 @@ const cpu = (model: string, [prefill, decode, peakMb, quality]: readonly [number
 });
 const npu = (model: string, [ttftMs, decode, quality]: readonly [number, number, number]): Judged => ({
   model,
-  device: 'npu',
+  mayChat: true,
   chatMs: ttftMs + (STANDARD_CHAT.outputTokens / decode) * 1000,
   decodeTokensPerSec: decode,
   memoryShare: 0.1,
@@ -71,6 +74,12 @@ describe('judgeModels', () => {
     expect(verdicts([...BOARD, garbage])).toMatchObject({ garbage: 'not practical', '4b': 'best default' });
   });
 
+  it('says where a part of the time is not known, and takes no model of unknown quality for the default', () => {
+    const unknown = { ...cpu('x', [10, 2, 1000, 0.7]), isPrefillUnknown: true, quality: undefined };
+    const judged = judgeModels([unknown], VERDICT_RULES, INTERACTIVE);
+    expect(judged.get('x')).toEqual({ verdict: 'deliberate', why: 'standard chat at least 40 s > 30 s' });
+  });
+
   it('leaves a slow model that fits to the night', () => {
     expect(verdicts([cpu('14b', [4, 1.1, 12_000, 0.84])])).toEqual({ '14b': 'deliberate' });
     expect(verdicts([cpu('20b', [2.5, 0.8, 15_000, 0.86])])).toEqual({ '20b': 'batch only' });
@@ -80,11 +89,11 @@ describe('judgeModels', () => {
   it('gives every model one verdict and at most one the default, whatever the figures', () => {
     const any = fc.record({
       model: fc.uuid(),
-      device: fc.constant('cpu'),
       chatMs: fc.double({ min: 1, max: 1e7, noNaN: true }),
       decodeTokensPerSec: fc.double({ min: 0.01, max: 1000, noNaN: true }),
       memoryShare: fc.option(fc.double({ min: 0, max: 2, noNaN: true }), { nil: undefined }),
-      quality: fc.double({ min: 0, max: 1, noNaN: true }),
+      quality: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
+      mayChat: fc.boolean(),
       quarantined: fc.boolean(),
       isNpu: fc.boolean(),
     });

@@ -55,6 +55,7 @@ export function smallPolicy(given: {
       earlyHeadersMs: 2000,
       heartbeatMs: 15_000,
       statusHoldMs: 240_000,
+      writeTimeoutMs: 60_000,
       drainMs: 30_000,
       queueDepthMax: 64,
       recordFeatures: true,
@@ -88,6 +89,11 @@ export function smallPolicy(given: {
       allowBatch: false,
     },
     bench: { idle: undefined },
+    verdicts: {
+      chat: { promptTokens: 100, outputTokens: 60 },
+      ...{ excellentMs: 15_000, comfortableMs: 30_000, deliberateMs: 90_000 },
+      ...{ npuDecodeFloor: 5, decodeFloor: 1, memoryShareMax: 0.85 },
+    },
     clients: [],
   };
 }
