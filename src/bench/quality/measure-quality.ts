@@ -38,13 +38,20 @@ type Question = {
   readonly item: EvalItem | undefined;
 };
 
+/** What asking the items takes of a run. */
+export type QualityRun = Pick<
+  ServedModel,
+  'model' | 'clock' | 'signal' | 'target' | 'journal' | 'contextTokens' | 'onStep'
+>;
+
 /**
  * Puts every quality item and probe to a model, one at a time, greedy and without thinking, and keeps after each what it
  * came to; a run that was broken off goes on behind the last one. Answers are never kept, only whether they were right
- * and how they looked. An item the model refuses counts as wrong. Rejects as a round does.
+ * and how they looked. An item the model refuses counts as wrong. `only` leaves out what is not to be asked. Rejects as a
+ * round does.
  */
-export async function measureQuality(run: ServedModel): Promise<void> {
-  const open = questions(run.contextTokens).filter(({ id }) => !run.journal.has(run.model, stepOf(id)));
+export async function measureQuality(run: QualityRun, only: (id: string) => boolean = () => true): Promise<void> {
+  const open = questions(run.contextTokens).filter(({ id }) => only(id) && !run.journal.has(run.model, stepOf(id)));
   if (open.length === 0) return;
   const reference = learnReference(readFileSync(join(packageRoot(), 'src', 'quality', 'reference-text.txt'), 'utf8'));
   await run.target.load(run.model, run.signal);
@@ -76,7 +83,7 @@ function questions(contextTokens: number): readonly Question[] {
 }
 
 async function sampleOf(
-  run: ServedModel,
+  run: QualityRun,
   lease: BenchLease,
   { question, reference }: { readonly question: Question; readonly reference: TextReference },
 ): Promise<BenchSample> {
@@ -97,7 +104,7 @@ async function sampleOf(
 }
 
 // Undefined where the model refused the request, e.g. because its template takes no system message.
-async function ask(run: ServedModel, lease: BenchLease, question: Question): Promise<ItemAnswer | undefined> {
+async function ask(run: QualityRun, lease: BenchLease, question: Question): Promise<ItemAnswer | undefined> {
   const promptChars = question.messages.reduce((sum, { content }) => sum + content.length, 0);
   const timeoutMs =
     TIMEOUT_MS +
