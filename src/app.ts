@@ -1,4 +1,4 @@
-import type { Clock } from './core/clock.ts';
+import { type Clock, systemClock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
 import type { ModelId } from './core/ids.ts';
 import { packageVersion } from './core/package-root.ts';
@@ -141,6 +141,14 @@ class RunningGateway implements Gateway {
       {
         host: this.#options.host ?? gateway.host,
         port: this.#options.port ?? gateway.port,
+      },
+      {
+        stalled: {
+          // Clients read no faster where a simulated board is served faster than time.
+          clock: systemClock,
+          limitMs: () => this.#source.current().gateway.writeTimeoutMs,
+          onCut: (message) => this.#options.events.emit({ kind: 'gateway.notice', level: 'warn', message }),
+        },
       },
     );
   }

@@ -210,7 +210,7 @@ function refuse(outgoing: ServerResponse, { id, codec }: Refused, error: Gateway
     ...retryHeaders(error),
   };
   // The rest of a body we do not want to read is not read: the connection ends with the answer.
-  if (error.code === 'payload_too_large' || error.code === 'unauthorized') headers['connection'] = 'close';
+  if (!outgoing.req.complete) headers['connection'] = 'close';
   outgoing.writeHead(status ?? statusOf(error), headers);
   outgoing.end(body);
 }

@@ -5,7 +5,9 @@ import type { Hono } from 'hono';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Bindings } from './app.ts';
+import { answerClientError } from './client-error.ts';
 import type { NodeHandler } from './generation.ts';
+import { cutStalledWrites, type StalledWrites } from './stalled-writes.ts';
 
 /** A server that listens. */
 export interface ListeningServer {
@@ -19,6 +21,18 @@ export interface ListeningServer {
 /** What a server serves: the app, and by path what is asked by POST for a generation, which is not the app's. */
 export type Served = { readonly app: Hono<Bindings>; readonly generations: ReadonlyMap<string, NodeHandler> };
 
+/** How long a client may take to send a request, ms. */
+export type ReceiveLimits = {
+  /** Until its headers are complete. */
+  readonly headersMs: number;
+  /** Until its body is, too. `readBody` is stricter and answers better; this is for bodies nobody reads. */
+  readonly requestMs: number;
+  /** How often both are looked at. */
+  readonly checkMs: number;
+};
+
+const RECEIVE_LIMITS: ReceiveLimits = { headersMs: 30_000, requestMs: 600_000, checkMs: 5000 };
+
 /**
  * Listens for an app. Generations go past it, straight to their handler on Node's own objects: they are nearly all
  * of the traffic, and the app's way through web requests costs a tenth of what such a request costs here.
@@ -27,6 +41,7 @@ export type Served = { readonly app: Hono<Bindings>; readonly generations: Reado
 export async function listen(
   { app, generations }: Served,
   address: { readonly host: string; readonly port: number },
+  { stalled, receive = RECEIVE_LIMITS }: { readonly stalled: StalledWrites; readonly receive?: ReceiveLimits },
 ): Promise<ListeningServer> {
   const others = getRequestListener(app.fetch, { autoCleanupIncoming: false });
   let underWay = 0;
@@ -35,7 +50,7 @@ export async function listen(
     underWay -= 1;
     if (underWay === 0) onIdle();
   };
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ connectionsCheckingInterval: receive.checkMs }, (incoming, outgoing) => {
     underWay += 1;
     outgoing.on('close', ended);
     // Neither rejects: both answer their own failures.
@@ -43,10 +58,13 @@ export async function listen(
     if (generation === undefined) void others(incoming, outgoing);
     else void generation(incoming, outgoing);
   });
-  // A long prefill or an overnight answer must not be cut by the server itself.
-  server.requestTimeout = 0;
+  // These two end with the last byte of the request: a long prefill or an overnight answer is not cut by them.
+  server.headersTimeout = receive.headersMs;
+  server.requestTimeout = receive.requestMs;
   server.timeout = 0;
   server.keepAliveTimeout = 65_000;
+  server.on('clientError', answerClientError);
+  cutStalledWrites(server, stalled);
   await bind(server, address);
   return {
     url: urlOf(server, address.host),

@@ -21,6 +21,11 @@ export const gatewaySchema = closedMap({
     .describe(
       'A non-stream answer keeps its true status code this long, then commits 200 and sends white space. Default 240s.',
     ),
+  write_timeout: positiveDuration()
+    .default(60_000)
+    .describe(
+      'A client that takes nothing of what is written to it for this long is cut off and its run stopped. Default 60s.',
+    ),
   drain: duration().default(30_000).describe('On SIGTERM running requests get this long to finish. Default 30s.'),
   queue_depth: z
     .int()

@@ -54,6 +54,7 @@ describe('parsePolicy, valid files', () => {
         earlyHeadersMs: 2000,
         heartbeatMs: 15_000,
         statusHoldMs: 240_000,
+        writeTimeoutMs: 60_000,
         drainMs: 30_000,
         queueDepthMax: 64,
       },

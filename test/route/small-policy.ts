@@ -56,6 +56,7 @@ export function smallPolicy(given: {
       heartbeatMs: 15_000,
       statusHoldMs: 240_000,
       writeTimeoutMs: 60_000,
+      writeTimeoutMs: 60_000,
       drainMs: 30_000,
       queueDepthMax: 64,
       recordFeatures: true,
