@@ -28,6 +28,25 @@ export function findTailLoop(words: readonly string[]): TailLoop | undefined {
   return undefined;
 }
 
+/** A numbered loop repeats this often, and at least so many words besides its number; numbered tables repeat fewer. */
+const NUMBERED_PERIODS_MIN = 5;
+const NUMBERED_WORDS_MIN = 3;
+
+/**
+ * Like {@link findTailLoop} for a list that says the same under the next number again and again: the period holds exactly
+ * one number, which may change, and at least three other words, and comes five times or more. Undefined for any other text.
+ */
+export function findNumberedLoop(words: readonly string[]): TailLoop | undefined {
+  const masked = words.map((word) => (NUMBER.test(word) ? '#' : word));
+  const loop = findTailLoop(masked);
+  if (loop === undefined || loop.words < NUMBERED_PERIODS_MIN * loop.periodWords) return undefined;
+  const period = masked.slice(-loop.periodWords);
+  const numbers = period.filter((word) => word === '#').length;
+  return numbers === 1 && period.length - numbers >= NUMBERED_WORDS_MIN ? loop : undefined;
+}
+
+const NUMBER = /^\p{N}+$/u;
+
 // Words at the end that each equal the one a period before, plus the period they repeat.
 function loopedWords(words: readonly string[], period: number): number {
   let at = words.length - 1;
