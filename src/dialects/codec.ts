@@ -1,5 +1,6 @@
 import type { GatewayError } from '../core/errors.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
+import type { KeepPolicy } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 
 /**
@@ -46,6 +47,10 @@ export type DecodedGeneration = {
   engineBody(model: ModelId, maxTokens: number | undefined): Buffer | string;
   /** The request as a chat completion, for an engine that is asked how many tokens it has. */
   chatBody(): Buffer | string;
+  /** How the client wants the answering model kept from then on; absent = as it is kept. */
+  readonly keep?: KeepPolicy | undefined;
+  /** Set where nothing is to be generated: the model named is loaded, or unloaded, and no engine is asked. */
+  readonly residency?: 'load' | 'unload' | undefined;
   /** What writes the reply; asked for once per request. */
   writer(context: ReplyContext): ReplyWriter;
 };

@@ -34,7 +34,7 @@ export interface Supervisor {
   unload(model: ModelId): Promise<void>;
   /**
    * Keeps the model's running child in another way than the policy says, for as long as that process lives; nothing
-   * where none runs. A resident model is not given an idle time. Throws `model_not_found`.
+   * where none runs. A resident model is not given an idle time.
    */
   keep(model: ModelId, keep: KeepPolicy): void;
   /** The way to the model's running child once it has loaded, for questions that need no slot; else undefined. */

@@ -129,8 +129,8 @@ class ProcessSupervisor implements Supervisor {
 
   keep(model: ModelId, keep: KeepPolicy): void {
     const entry = this.#roster.get(model);
-    if (entry === undefined) throw this.#unknown(model);
-    if (!holdsProcess(entry.child.state)) return;
+    // It may have left the policy while it answered who asks.
+    if (entry === undefined || !holdsProcess(entry.child.state)) return;
     entry.kept = keep;
     this.#watchIdle(entry);
     this.#roster.refresh(entry);

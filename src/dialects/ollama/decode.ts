@@ -1,0 +1,122 @@
+import { GatewayError } from '../../core/errors.ts';
+import type { KeepPolicy } from '../../core/policy.ts';
+import { readJsonObject } from '../openai/read-json.ts';
+import { BOOLEAN, type Fields, INTEGER, LIST, optional, TEXT } from './fields.ts';
+import { readKeepAlive } from './keep-alive.ts';
+import { readMessages, withImages } from './read-messages.ts';
+import { readFormat, readLogprobs, readOptions, readThink } from './read-options.ts';
+
+/** A request in OpenAI's chat language, and what that language has no words for. */
+export type DecodedOllama = {
+  readonly chat: Readonly<Record<string, unknown>>;
+  readonly keep: KeepPolicy | undefined;
+  /** Set where there is nothing to generate: the model is to be loaded or unloaded. */
+  readonly residency: 'load' | 'unload' | undefined;
+  /** Paths of fields that nobody here can honour. */
+  readonly ignored: readonly string[];
+};
+
+/** Fields both endpoints read. */
+const COMMON = ['model', 'stream', 'format', 'options', 'keep_alive', 'think', 'logprobs', 'top_logprobs'];
+const CHAT = new Set([...COMMON, 'messages', 'tools']);
+const GENERATE = new Set([
+  ...COMMON,
+  'prompt',
+  'system',
+  'images',
+  // Looked at, to be refused.
+  'suffix',
+  'template',
+  'context',
+  'raw',
+]);
+/** An engine is asked nothing in this case, but routing wants a message. */
+const NOTHING: readonly Fields[] = [{ role: 'user', content: '' }];
+
+/** Reads the body of `POST /api/chat`. Throws `invalid_request` naming the field in Ollama's words. */
+export function decodeOllamaChat(bytes: Buffer): DecodedOllama {
+  const body = readJsonObject(bytes);
+  const messages = optional<readonly unknown[]>(body, 'messages', LIST) ?? [];
+  const tools = optional<readonly unknown[]>(body, 'tools', LIST) ?? [];
+  return decodeCommon(body, {
+    known: CHAT,
+    messages: messages.length === 0 ? undefined : readMessages(messages),
+    more: tools.length > 0 ? { tools } : {},
+  });
+}
+
+/** Reads the body of `POST /api/generate`. Throws `invalid_request`, or `unsupported_feature` for what is not served. */
+export function decodeOllamaGenerate(bytes: Buffer): DecodedOllama {
+  const body = readJsonObject(bytes);
+  refuseUnserved(body);
+  const prompt = optional<string>(body, 'prompt', TEXT) ?? '';
+  const system = optional<string>(body, 'system', TEXT) ?? '';
+  const content = withImages(prompt, body);
+  const messages: Fields[] = [
+    ...(system === '' ? [] : [{ role: 'system', content: system }]),
+    { role: 'user', content },
+  ];
+  return decodeCommon(body, { known: GENERATE, messages: content === '' ? undefined : messages, more: {} });
+}
+
+type Own = {
+  readonly known: ReadonlySet<string>;
+  /** Undefined where there is nothing to answer. */
+  readonly messages: readonly Fields[] | undefined;
+  readonly more: Fields;
+};
+
+function decodeCommon(body: Fields, own: Own): DecodedOllama {
+  const options = readOptions(body);
+  const keep = readKeepAlive(body);
+  const action = keep?.kind === 'never' ? 'unload' : 'load';
+  return {
+    chat: {
+      model: modelOf(body),
+      messages: own.messages ?? NOTHING,
+      // A stream is the rule here.
+      stream: optional<boolean>(body, 'stream', BOOLEAN) ?? true,
+      ...own.more,
+      ...options.chat,
+      ...readFormat(body),
+      ...readThink(body),
+      ...readLogprobs(body),
+    },
+    keep,
+    residency: own.messages === undefined ? action : undefined,
+    ignored: [...options.ignored, ...unknownFields(body, own.known)],
+  };
+}
+
+// `auto` is none of the policy's names, so its tag is nobody else's to take off.
+function modelOf(body: Fields): string {
+  const name = optional<string>(body, 'model', TEXT) ?? '';
+  return name === '' || name === 'auto:latest' ? 'auto' : name;
+}
+
+function unknownFields(body: Fields, known: ReadonlySet<string>): readonly string[] {
+  return Object.keys(body).filter((name) => !known.has(name) && isSaid(body[name]));
+}
+
+// False, null and nothing ask for nothing.
+const isSaid = (value: unknown): boolean => value !== null && value !== false && value !== '';
+
+const UNSERVED: Readonly<Record<string, string>> = {
+  suffix: 'text is not filled in between prompt and suffix; send the prompt alone',
+  template: "each model's own chat template is used; leave template out",
+  context: 'conversations are not kept as tokens; send their messages to /api/chat',
+  raw: 'prompts go through the chat template of their model; leave raw out',
+};
+
+function refuseUnserved(body: Fields): void {
+  optional(body, 'suffix', TEXT);
+  optional(body, 'template', TEXT);
+  optional(body, 'raw', BOOLEAN);
+  const context = optional<readonly unknown[]>(body, 'context', LIST) ?? [];
+  for (const token of context) optional({ token }, 'token', INTEGER, 'context');
+  for (const [name, why] of Object.entries(UNSERVED)) {
+    const value = name === 'context' && context.length === 0 ? null : body[name];
+    if (value === undefined || !isSaid(value)) continue;
+    throw new GatewayError('unsupported_feature', `${name} is not supported: ${why}`, { param: name });
+  }
+}
