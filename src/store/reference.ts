@@ -24,6 +24,28 @@ export type ReferenceEntry = {
   readonly context: number | undefined;
   readonly figures: Readonly<Partial<Record<ProfileMetric, number>>>;
   readonly source: string;
+  /** The model as the table writes it. */
+  readonly model: string;
+  readonly device: 'cpu' | 'npu';
+  /** The board it was measured on, e.g. `RK3588, 24 GB`, and its memory. */
+  readonly board: string;
+  readonly boardMemoryBytes: number | undefined;
+  /** What those who measured it made of it, in their words. */
+  readonly published: string | undefined;
+  /** Answers that were looked at for `degenerateAnswers`. */
+  readonly answers: number | undefined;
+  /** Set for a winner of the tuning sweep, which was taken with another prompt length than the rest. */
+  readonly sweep: ReferenceSweep | undefined;
+};
+
+/** Settings and outcome of a tuning sweep's winner. */
+export type ReferenceSweep = {
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly threads: number;
+  readonly cpus: string;
+  readonly flashAttention: boolean;
+  readonly wallS: number;
 };
 
 /**
@@ -39,6 +61,15 @@ const cpuRow = z.object({
   prompt_tps: z.number().positive(),
   decode_tps: z.number().positive(),
   peak_rss_mb: z.number().positive().optional(),
+  verdict: z.string().optional(),
+});
+const sweepRow = cpuRow.extend({
+  n_prompt: z.number(),
+  n_gen: z.number(),
+  threads: z.number(),
+  cpus: z.string(),
+  flash_attn: z.boolean(),
+  wall_s: z.number(),
 });
 const npuRow = z.object({
   model: z.string(),
@@ -46,13 +77,15 @@ const npuRow = z.object({
   ttft_ms: z.number().positive().optional(),
   decode_tps: z.number().positive(),
   memory_mb: z.number().positive().optional(),
+  answers: z.number().positive().optional(),
+  answers_usable: z.number().nonnegative().optional(),
+  verdict: z.string().optional(),
 });
-const npuTable = z.object({ soc: z.string(), rows: z.array(npuRow) });
+const board = { soc: z.string(), memory_gb: z.number().positive().optional() };
+const npuTable = z.object({ ...board, rows: z.array(npuRow) });
 const seedFile = z.object({
   provenance: z.literal('reference'),
-  cpu: z
-    .object({ soc: z.string(), whole_library: z.array(cpuRow), tuning_winners: z.array(cpuRow).default([]) })
-    .optional(),
+  cpu: z.object({ ...board, whole_library: z.array(cpuRow), tuning_winners: z.array(sweepRow).default([]) }).optional(),
   npu: npuTable.optional(),
   npu_other_board: npuTable.optional(),
 });
@@ -73,11 +106,18 @@ function readTable(file: string): readonly ReferenceEntry[] {
   try {
     const seed = seedFile.parse(JSON.parse(readFileSync(file, 'utf8')));
     const table = basename(file, '.json');
-    const whole = (seed.cpu?.whole_library ?? []).map((row) => cpuEntry(row, `${table}: cpu whole library`));
+    const whole = (seed.cpu?.whole_library ?? []).map((row) =>
+      cpuEntry(row, onBoard(seed.cpu, `${table}: cpu whole library`)),
+    );
     // The winners of the tuning sweep come second: another prompt length, and the same models were measured above.
-    const tuned = (seed.cpu?.tuning_winners ?? []).map((row) => cpuEntry(row, `${table}: cpu tuning sweep`));
-    const npu = (seed.npu?.rows ?? []).map((row) => npuEntry(row, `${table}: npu`));
-    const other = (seed.npu_other_board?.rows ?? []).map((row) => npuEntry(row, `${table}: npu, another board`));
+    const tuned = (seed.cpu?.tuning_winners ?? []).map((row) => ({
+      ...cpuEntry(row, onBoard(seed.cpu, `${table}: cpu tuning sweep`)),
+      sweep: sweepOf(row),
+    }));
+    const npu = (seed.npu?.rows ?? []).map((row) => npuEntry(row, onBoard(seed.npu, `${table}: npu`)));
+    const other = (seed.npu_other_board?.rows ?? []).map((row) =>
+      npuEntry(row, onBoard(seed.npu_other_board, `${table}: npu, another board`)),
+    );
     return [...whole, ...tuned, ...npu, ...other];
   } catch (error) {
     throw new GatewayError('invalid_config', `${file} is no table of reference figures: ${messageOf(error)}`, {
@@ -86,8 +126,36 @@ function readTable(file: string): readonly ReferenceEntry[] {
   }
 }
 
-function cpuEntry(row: z.infer<typeof cpuRow>, source: string): ReferenceEntry {
+type Origin = Pick<ReferenceEntry, 'source' | 'board' | 'boardMemoryBytes'>;
+
+function onBoard(
+  table: { readonly soc: string; readonly memory_gb?: number | undefined } | undefined,
+  source: string,
+): Origin {
+  const gigabytes = table?.memory_gb;
   return {
+    source,
+    board: [table?.soc, gigabytes === undefined ? undefined : `${gigabytes} GB`]
+      .filter((part) => part !== undefined)
+      .join(', '),
+    // Memory is sold in powers of 1,024.
+    boardMemoryBytes: gigabytes === undefined ? undefined : gigabytes * 1024 * MEBIBYTE,
+  };
+}
+
+const sweepOf = (row: z.infer<typeof sweepRow>): ReferenceSweep => ({
+  promptTokens: row.n_prompt,
+  outputTokens: row.n_gen,
+  threads: row.threads,
+  cpus: row.cpus,
+  flashAttention: row.flash_attn,
+  wallS: row.wall_s,
+});
+
+function cpuEntry(row: z.infer<typeof cpuRow>, origin: Origin): ReferenceEntry {
+  return {
+    ...origin,
+    ...{ model: row.model, device: 'cpu', published: row.verdict, answers: undefined, sweep: undefined },
     name: normalizedName(row.model),
     context: undefined,
     figures: {
@@ -95,26 +163,29 @@ function cpuEntry(row: z.infer<typeof cpuRow>, source: string): ReferenceEntry {
       decodeTokensPerSec: row.decode_tps,
       ...(row.peak_rss_mb === undefined ? {} : { peakMemoryBytes: row.peak_rss_mb * MEBIBYTE }),
     },
-    source,
   };
 }
 
 // The tables say MB and mean what /proc counts in: 1,024 · 1,024 bytes.
 const MEBIBYTE = 1024 * 1024;
 
-function npuEntry(row: z.infer<typeof npuRow>, table: string): ReferenceEntry {
+function npuEntry(row: z.infer<typeof npuRow>, origin: Origin): ReferenceEntry {
   const rate = row.ttft_ms === undefined ? undefined : (NPU_PROMPT_TOKENS * 1000) / row.ttft_ms;
   const assumed =
     rate === undefined ? '' : `, prefill from TTFT ${row.ttft_ms} ms read as ${NPU_PROMPT_TOKENS} prompt tokens`;
+  const { answers, answers_usable: usable } = row;
   return {
+    ...origin,
+    ...{ model: row.model, device: 'npu', published: row.verdict, answers, sweep: undefined },
     name: normalizedName(row.model),
     context: row.context ?? undefined,
     figures: {
       decodeTokensPerSec: row.decode_tps,
       ...(rate === undefined ? {} : { prefillTokensPerSec: rate }),
       ...(row.memory_mb === undefined ? {} : { peakMemoryBytes: row.memory_mb * MEBIBYTE }),
+      ...(answers === undefined || usable === undefined ? {} : { degenerateAnswers: 1 - usable / answers }),
     },
-    source: `${table}${row.context == null ? '' : ` at context ${row.context}`}${assumed}`,
+    source: `${origin.source}${row.context == null ? '' : ` at context ${row.context}`}${assumed}`,
   };
 }
 
@@ -130,16 +201,22 @@ export function referenceRows(
   const known = table.entries.filter((entry) => entry.name === name);
   const entry = nearestContext(known, model.settings.context ?? contextFromName(model.file) ?? NPU_CONTEXT_DEFAULT);
   if (entry === undefined) return [];
-  return Object.entries(entry.figures).map(([metric, value]) => ({
+  return entryRows(entry);
+}
+
+/** A table row's figures, each marked `reference`. */
+export function entryRows({ figures, answers, source }: ReferenceEntry): readonly ProfileRow[] {
+  return Object.entries(figures).map(([metric, value]) => ({
     metric: metric as ProfileMetric,
-    figure: { value, provenance: 'reference', n: 0, source: entry.source },
+    figure: { value, provenance: 'reference', n: metric === 'degenerateAnswers' ? (answers ?? 0) : 0, source },
   }));
 }
 
 /** What an RKLLM build adds to a name: optimisation, hybrid ratio, cores, context, platform. */
 const BUILD_SUFFIX = /[-_](?:opt-?\d+|hybrid[\d.]*|npu\d|ctx\d+|rk3\d{3}\w?)(?=[-_.]|$)/g;
 
-const fileModelName = (file: string): string => normalizedName(file).replaceAll(BUILD_SUFFIX, '');
+/** Name that a model's file goes by in the tables. */
+export const fileModelName = (file: string): string => normalizedName(file).replaceAll(BUILD_SUFFIX, '');
 
 /** Context length written in a file's name, e.g. `…-ctx16384-…` → 16384; undefined when there is none. */
 export function contextFromName(file: string): number | undefined {

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { resolveProfile } from '../../src/core/profile.ts';
+import { quarantineReason } from '../../src/route/quality.ts';
 import { contextFromName, loadReference, referenceDirectory, referenceRows } from '../../src/store/reference.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
@@ -79,5 +81,27 @@ describe('contextFromName', () => {
   test('reads the build suffix', () => {
     expect(contextFromName('a-w8a8-ctx16384-rk3588.rkllm')).toBe(16_384);
     expect(contextFromName('a-w8a8.rkllm')).toBeUndefined();
+  });
+});
+
+describe('the shipped tables', () => {
+  const table = loadReference();
+  const entriesOf = (model: string) => table.entries.filter((entry) => entry.model === model);
+
+  test('say of each row which board it is from and what was made of it', () => {
+    const gibibyte = 1024 ** 3;
+    expect(entriesOf('Qwen3.5-4B-Q4_K_M')[0]).toMatchObject({
+      ...{ device: 'cpu', board: 'RK3588, 24 GB', boardMemoryBytes: 24 * gibibyte, published: 'best balance' },
+      sweep: undefined,
+    });
+    expect(entriesOf('Qwen3.5-4B-Q4_K_M')[1]?.sweep).toMatchObject({ threads: 6, cpus: '0-7', wallS: 54.9 });
+    expect(entriesOf('Qwen3-0.6B-w8a8')[0]).toMatchObject({ device: 'npu', board: 'RK3588, 16 GB' });
+  });
+
+  test('keep the fast model whose answers nobody could use from being chosen', () => {
+    const file = '/models/gemma-3-270m-w8a8-ctx16384-rk3588.rkllm';
+    const profile = resolveProfile(referenceRows({ file, settings: {} }, table));
+    expect(profile.decodeTokensPerSec?.value).toBe(29.8);
+    expect(quarantineReason(profile)).toMatch(/^10 of 10 answers had fallen apart/);
   });
 });
