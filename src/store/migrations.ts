@@ -17,6 +17,8 @@ import { GatewayError } from '../core/errors.ts';
  *   learned       what live traffic has taught, one JSON value per device, class and group of output lengths
  *   bench_open_runs, bench_steps   runs in progress and what they have measured so far, so that they can be gone on with
  *   tune_runs, tune_steps   tuning runs: plan, table as it stands, and every measurement behind it
+ *   files, batches, batch_jobs   files of clients (their bytes lie beside the database), batches with their counters, and
+ *                 one row per line of a batch: where its text stands, who works on it, its result until the files are written
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -126,6 +128,62 @@ export const MIGRATIONS: readonly string[] = [
     step TEXT NOT NULL
   ) STRICT;
   CREATE INDEX tune_steps_by_run ON tune_steps (run_id, seq);
+  `,
+  `
+  CREATE TABLE files (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    client TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER
+  ) STRICT;
+  CREATE TABLE batches (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    client TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    input_file TEXT NOT NULL,
+    request TEXT NOT NULL,
+    status TEXT NOT NULL,
+    times TEXT NOT NULL,
+    faults TEXT NOT NULL DEFAULT '[]',
+    output_file TEXT,
+    error_file TEXT,
+    paused TEXT,
+    held INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+    lost_ms REAL NOT NULL DEFAULT 0,
+    preempted INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE TABLE batch_jobs (
+    batch TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+    line INTEGER NOT NULL,
+    custom_id TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    prompt_chars INTEGER NOT NULL,
+    message_count INTEGER NOT NULL,
+    max_tokens INTEGER,
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed', 'cancelled')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    lease TEXT,
+    lease_until_ms INTEGER,
+    model TEXT,
+    partial TEXT,
+    result TEXT,
+    PRIMARY KEY (batch, line)
+  ) STRICT;
+  CREATE INDEX batch_jobs_by_state ON batch_jobs (batch, state, line);
   `,
 ];
 

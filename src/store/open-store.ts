@@ -1,13 +1,16 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import DatabaseFile, { type Database } from 'better-sqlite3';
+import type { JobQueue } from '../core/batch.ts';
 import type { ModelClass } from '../core/classes.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { EmitEvent, RequestRecord } from '../core/events.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { LearnedRow, LearnedState } from '../learn/learned-state.ts';
+import { type BatchTable, openBatchTable } from './batch-table.ts';
 import { type BenchRows, type BenchRunRow, type BenchTables, openBenchTables } from './bench-tables.ts';
+import { openJobQueue } from './job-queue.ts';
 import { openLearnedTable, type WaitingRow } from './learned-table.ts';
 import { migrate } from './migrations.ts';
 import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
@@ -34,6 +37,10 @@ export interface Store extends BenchTables, TuneTable {
   recordLearned(rows: readonly LearnedRow[]): void;
   /** What was learned until the last flush. */
   learnedState(): LearnedState;
+  /** Batches and the files of clients. */
+  readonly batches: BatchTable;
+  /** The jobs of batches. */
+  readonly jobs: JobQueue;
   /** Changes whenever another process has written to the file, or a benchmark run was saved by this one. */
   dataVersion(): number;
   /** Writes what waits. False where the disk refused it. */
@@ -142,6 +149,8 @@ export function openStore(file: string, deps: StoreDeps): Store {
       learnedState: learned.state,
       dataVersion: () => Number(database.pragma('data_version', { simple: true })) + ownRuns,
     }),
+    batches: guarded(file, openBatchTable(database)),
+    jobs: openJobQueue(database, deps.clock, (call) => guarded(file, { call }).call()),
     recordLearned: (rows) =>
       buffer.add({ kind: 'learned', rows: rows.map(({ key, value }) => ({ key, json: JSON.stringify(value) })) }),
     recordRequest: (record) => buffer.add({ kind: 'request', record: requests.trim(record) }),
