@@ -10,19 +10,15 @@ import { resultJsonSchema } from '../bench/result.ts';
 import { findOpenRun } from '../bench/run-plan.ts';
 import { writeResultFile } from '../bench/save-bench.ts';
 import { systemClock } from '../core/clock.ts';
-import { GatewayError, messageOf } from '../core/errors.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
 import { packageVersion } from '../core/package-root.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
-import { openMachine } from '../machine.ts';
-import { createEventBus } from '../observe/event-bus.ts';
 import { loadPolicy } from '../policy/load.ts';
-import { parseDurationMs } from '../policy/units.ts';
 import { openStore } from '../store/open-store.ts';
-import { runBeforeStart } from '../supervise/before-start.ts';
 import { comparisonText } from './bench-compare.ts';
 import { benchTable } from './bench-table.ts';
-import { createProgressLine } from './progress-line.ts';
+import { measuring, parseSettle, parseTime } from './measuring.ts';
 
 type CommandOptions = {
   readonly policy: string;
@@ -94,16 +90,6 @@ function parseRepetitions(text: string): number {
   throw new InvalidArgumentError('repetitions are a whole number from 1 to 1000.');
 }
 
-const parseSettle = (text: string): number => (text === '0' ? 0 : parseTime(text));
-
-function parseTime(text: string): number {
-  try {
-    return parseDurationMs(text);
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
-}
-
 async function bench(names: readonly string[], options: CommandOptions): Promise<void> {
   if (options.rawOnly && options.servedOnly)
     throw new GatewayError('usage', '--raw-only and --served-only exclude each other');
@@ -113,55 +99,31 @@ async function bench(names: readonly string[], options: CommandOptions): Promise
   const models = chooseModels(policy, names);
   if (options.resume !== undefined && names.length > 0)
     throw new GatewayError('usage', '--resume goes on with the models of its run and takes no others');
-  const progress = createProgressLine(process.stderr);
-  const events = createEventBus();
-  events.subscribe((event) => {
-    if (event.kind === 'gateway.notice' && event.level !== 'info') progress.say(event.message);
-  });
-  const machine = await lockedMachine(options, policy, events);
-  const interrupt = onInterrupt(() =>
-    progress.say('stopping; what was measured is kept, --resume goes on with it (again: at once)'),
-  );
-  try {
-    const before = await runBeforeStart(policy.machine, {
+  await measuring(policy, options, async ({ machine, signal, progress }) => {
+    await machine.supervisor.applyPolicy(policy);
+    const id = options.resume === true ? undefined : options.resume;
+    const resume = options.resume === undefined ? undefined : findOpenRun(machine.store, policy, id);
+    const outcome = await benchModels({
+      policy,
+      models,
+      target: machine.supervisor,
+      store: machine.store,
       clock: systemClock,
-      emit: events.emit,
-      dataDir: options.data,
+      signal,
+      sluiceVersion: packageVersion(),
+      directory: resultDirectory(policy, options),
+      ...whatToMeasure(options),
+      ...(resume === undefined ? {} : { resume }),
+      onProgress: (step) => progress.show(step),
     });
-    try {
-      await machine.supervisor.applyPolicy(policy);
-      const id = options.resume === true ? undefined : options.resume;
-      const resume = options.resume === undefined ? undefined : findOpenRun(machine.store, policy, id);
-      const outcome = await benchModels({
-        policy,
-        models,
-        target: machine.supervisor,
-        store: machine.store,
-        clock: systemClock,
-        signal: interrupt.signal,
-        sluiceVersion: packageVersion(),
-        directory: resultDirectory(policy, options),
-        ...measuring(options),
-        ...(resume === undefined ? {} : { resume }),
-        onProgress: (step) => progress.show(step),
-      });
-      progress.clear();
-      report(outcome, options);
-      if (interrupt.signal.aborted) process.exitCode = 1;
-    } finally {
-      await machine.supervisor.stop(0);
-      await before.stop();
-    }
-  } finally {
     progress.clear();
-    interrupt.forget();
-    await machine.close(0);
-  }
+    report(outcome, options);
+  });
 }
 
-type Measuring = 'repetitions' | 'settleMs' | 'sides' | 'coldLoads' | 'sustainedMs' | 'pairs' | 'quality';
+type Measured = 'repetitions' | 'settleMs' | 'sides' | 'coldLoads' | 'sustainedMs' | 'pairs' | 'quality';
 
-function measuring(options: CommandOptions): Pick<BenchOptions, Measuring> {
+function whatToMeasure(options: CommandOptions): Pick<BenchOptions, Measured> {
   return {
     repetitions: options.quick ? REPETITIONS_QUICK : options.repetitions,
     settleMs: options.settle,
@@ -171,22 +133,6 @@ function measuring(options: CommandOptions): Pick<BenchOptions, Measuring> {
     pairs: options.pairs,
     quality: options.quality,
   };
-}
-
-async function lockedMachine(options: CommandOptions, policy: Policy, events: ReturnType<typeof createEventBus>) {
-  try {
-    const given = { dataDir: options.data, clock: systemClock, events, environment: process.env };
-    return await openMachine(given, (id) => policy.models.get(id));
-  } catch (error) {
-    throw explainLock(error);
-  }
-}
-
-/** What a held lock means here: the gateway's own message would not say why it matters to a measurement. */
-function explainLock(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || error.code !== 'data_directory_locked') return error;
-  const hint = 'measuring beside a running gateway would measure its work too: stop it first';
-  return new GatewayError(error.code, `${error.message}; ${hint}`, { cause: error });
 }
 
 /** While measuring only the measured model may be loaded, and it stays until told otherwise. */
@@ -260,19 +206,4 @@ function compare(options: CommandOptions, words: readonly string[]): void {
   } finally {
     store.close();
   }
-}
-
-/** The first Ctrl-C asks the run to end; a second one ends the process, and the children with it. */
-function onInterrupt(announce: () => void): { readonly signal: AbortSignal; readonly forget: () => void } {
-  const controller = new AbortController();
-  const interrupted = () => {
-    if (controller.signal.aborted) process.exit(130);
-    announce();
-    controller.abort(new GatewayError('cancelled', 'interrupted'));
-  };
-  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
-  return {
-    signal: controller.signal,
-    forget: () => process.off('SIGINT', interrupted).off('SIGTERM', interrupted),
-  };
 }
