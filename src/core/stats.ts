@@ -28,19 +28,40 @@ export function median(values: readonly number[]): number | undefined {
 export type Interval = { readonly low: number; readonly high: number };
 
 /**
- * Percentile-bootstrap 95 % interval of the median (Efron 1979), 2,000 resamples from a fixed seed so that the same
- * sample always gives the same interval. Undefined for fewer than 2 values.
+ * 95 % interval of the median between order statistics, interpolated between the two pairs whose exact coverage lies above
+ * and below 95 % (Hettmansperger and Sheather 1986). Makes no assumption of the noise but independence. Two to five values
+ * give their smallest and largest, which five times holds 93.75 %, fewer times less. The percentile bootstrap was used
+ * before and held 87 % at seven values (`scripts/interval-coverage.ts`). Undefined for fewer than 2 values.
  */
-export function medianInterval(values: readonly number[], resamples = 2000): Interval | undefined {
-  if (values.length < 2) return undefined;
-  const next = seededRandom(0x51_1c_e0_01);
-  const medians: number[] = [];
-  for (let round = 0; round < resamples; round += 1) {
-    const sample = values.map(() => values[Math.floor(next() * values.length)] ?? 0);
-    medians.push(median(sample) ?? 0);
+export function medianInterval(values: readonly number[]): Interval | undefined {
+  const n = values.length;
+  if (n < 2) return undefined;
+  const sorted = values.toSorted((a, b) => a - b);
+  const { depth, inward } = medianIntervalDepth(n);
+  const between = (outer: number, inner: number) => {
+    const from = sorted[outer] ?? 0;
+    return from + inward * ((sorted[inner] ?? from) - from);
+  };
+  return { low: between(depth - 1, depth), high: between(n - depth, n - depth - 1) };
+}
+
+// The interval from the depth-th value to the depth-th from the end, moved inward by a share of the next gap.
+function medianIntervalDepth(n: number): { readonly depth: number; readonly inward: number } {
+  // Chance that at most `depth - 1` of n values lie below the median, in logarithms: 0.5^n is 0 beyond n = 1,074.
+  let logTerm = -n * Math.LN2;
+  let outside = Math.exp(logTerm);
+  let depth = 1;
+  while (2 * depth < n - 1) {
+    logTerm += Math.log((n - depth + 1) / depth);
+    const outsideNext = outside + Math.exp(logTerm);
+    if (2 * outsideNext > 0.05) {
+      const wanted = Math.max(0, (0.025 - outside) / (outsideNext - outside));
+      return { depth, inward: ((n - depth) * wanted) / (depth + (n - 2 * depth) * wanted) };
+    }
+    outside = outsideNext;
+    depth += 1;
   }
-  medians.sort((a, b) => a - b);
-  return { low: percentileSorted(medians, 0.025) ?? 0, high: percentileSorted(medians, 0.975) ?? 0 };
+  return { depth, inward: 0 };
 }
 
 /** A mean with its 95 % interval. */

@@ -90,7 +90,7 @@ describe('medianInterval', () => {
   test('holds the median, stays within the sample, and is the same every time', () => {
     fc.assert(
       fc.property(sample, (values) => {
-        const interval = medianInterval(values, 200);
+        const interval = medianInterval(values);
         if (values.length < 2) {
           expect(interval).toBeUndefined();
           return;
@@ -98,10 +98,27 @@ describe('medianInterval', () => {
         expect(interval?.low).toBeGreaterThanOrEqual(Math.min(...values));
         expect(interval?.high).toBeLessThanOrEqual(Math.max(...values));
         expect(interval?.low).toBeLessThanOrEqual(interval?.high ?? Number.NaN);
-        expect(medianInterval(values, 200)).toEqual(interval);
+        expect(medianInterval(values)).toEqual(interval);
       }),
       { numRuns: 50 },
     );
+  });
+
+  test('reaches from the smallest to the largest of five, and lies inside from six on', () => {
+    expect(medianInterval([5, 1, 4, 2, 3])).toEqual({ low: 1, high: 5 });
+    const six = medianInterval([6, 5, 1, 4, 2, 3]);
+    expect(six?.low).toBeGreaterThan(1);
+    expect(six?.low).toBeLessThan(2);
+    // The published example of Hettmansperger and Sheather's formula for n = 10, depth 2: 97.85 % to 89.06 %.
+    const inward = (8 * 0.3244) / (2 + 6 * 0.3244);
+    expect(medianInterval([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?.low).toBeCloseTo(2 + inward, 2);
+  });
+
+  test('does not fail on more samples than 0.5^n can be written for', () => {
+    const { low, high } = medianInterval(Array.from({ length: 3_001 }, (_, index) => index)) ?? { low: 0, high: 0 };
+    // Normal approximation: the middle rank less and more 1.96 sqrt(n) / 2.
+    expect(low).toBeCloseTo(1500 - 53.7, -0.5);
+    expect(high).toBeCloseTo(1500 + 53.7, -0.5);
   });
 
   test('a sample of one value has an interval of no width', () => {

@@ -124,7 +124,7 @@ export type Series = {
   readonly promptTokens?: number;
   /** Median of the samples, unless the metric's definition says otherwise. */
   readonly value: number;
-  /** 95 % bootstrap interval of the median; absent below two samples. */
+  /** 95 % interval of the median (`medianInterval`); absent below two samples. */
   readonly low?: number;
   readonly high?: number;
   readonly n: number;
