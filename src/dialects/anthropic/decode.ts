@@ -116,10 +116,14 @@ function sampling(body: Fields): Fields {
     ...(isGiven(temperature) && { temperature: shareAt(temperature, 'temperature') }),
     ...(isGiven(topP) && { top_p: shareAt(topP, 'top_p') }),
     ...(isGiven(topK) && { top_k: countAt(topK, 'top_k', 0) }),
-    ...(isGiven(stops) && {
-      stop: listAt(stops, 'stop_sequences').map((stop, index) => textAt(stop, `stop_sequences[${index}]`)),
-    }),
+    ...(isGiven(stops) && decodeStops(stops)),
   };
+}
+
+// llama-server tells only a verbose request which of them it met.
+function decodeStops(value: unknown): Fields {
+  const stop = listAt(value, 'stop_sequences').map((text, index) => textAt(text, `stop_sequences[${index}]`));
+  return stop.length === 0 ? {} : { stop, verbose: true };
 }
 
 function bound(body: Fields, use: MessagesUse): Fields {

@@ -4,7 +4,7 @@ import type { ReplyContext, ReplyWriter } from '../codec.ts';
 import { readEngineReply } from '../engine/read-reply.ts';
 import { encodeError } from './encode-error.ts';
 import { isFields } from './fields.ts';
-import { callId, encodeUsage, encodeXRouter, messageFrame, stopReasonOf } from './message.ts';
+import { callId, encodeStop, encodeUsage, encodeXRouter, messageFrame } from './message.ts';
 
 /** What a reply depends on beside the engine's words. */
 export type MessagesReply = {
@@ -41,8 +41,7 @@ export function createReplyWriter({ context, ignored, showsThinking, maxTokens }
             input: inputOf(call.arguments),
           })),
         ],
-        stop_reason: stopReasonOf(final, maxTokens()),
-        stop_sequence: null,
+        ...encodeStop(final, maxTokens()),
         usage: encodeUsage(final),
         x_router: encodeXRouter(final.xRouter, ignored),
       });

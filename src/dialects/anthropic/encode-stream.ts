@@ -4,7 +4,7 @@ import type { ReplyContext, ReplyWriter } from '../codec.ts';
 import { type EngineListener, EngineStreamReader, type ToolCallPart } from '../engine/read-stream.ts';
 import { encodeError } from './encode-error.ts';
 import type { MessagesReply } from './encode-reply.ts';
-import { callId, encodeUsage, encodeXRouter, messageFrame, stopReasonOf } from './message.ts';
+import { callId, encodeStop, encodeUsage, encodeXRouter, messageFrame } from './message.ts';
 
 /**
  * Writes a message as events. One content block is open at a time; what the engine says next decides whether it goes on:
@@ -66,7 +66,7 @@ class StreamWriter implements ReplyWriter, EngineListener {
     const { ignored, maxTokens } = this.#reply;
     const delta = eventOf('message_delta', {
       type: 'message_delta',
-      delta: { stop_reason: stopReasonOf(final, maxTokens()), stop_sequence: null },
+      delta: encodeStop(final, maxTokens()),
       usage: encodeUsage(final),
       x_router: encodeXRouter(final.xRouter, ignored),
     });

@@ -2,7 +2,13 @@ import type { ModelId, RequestId } from '../../core/ids.ts';
 import type { EngineFinal } from '../engine/final.ts';
 
 /** Why an answer ended, in Anthropic's words. */
-export type StopReason = 'end_turn' | 'max_tokens' | 'tool_use' | 'refusal' | 'model_context_window_exceeded';
+export type StopReason =
+  | 'end_turn'
+  | 'stop_sequence'
+  | 'max_tokens'
+  | 'tool_use'
+  | 'refusal'
+  | 'model_context_window_exceeded';
 
 /** Counts of a message's tokens; those read from a cache are not among `input_tokens`. */
 export type Usage = {
@@ -35,11 +41,19 @@ export function encodeUsage(final: EngineFinal): Usage {
   };
 }
 
+/** How an answer ended. */
+export type Stop = { readonly stop_reason: StopReason; readonly stop_sequence: string | null };
+
 /**
- * Why the answer ended. Engines do not tell a stop sequence from the model's own end, so `stop_sequence` is never said.
- * An answer cut before `maxTokens` filled the context.
+ * How the answer ended. An engine that does not say which stop sequence it met leaves no difference between one and the
+ * model's own end. An answer cut before `maxTokens` filled the context.
  */
-export function stopReasonOf({ finishReason, outputTokens }: EngineFinal, maxTokens: number | undefined): StopReason {
+export function encodeStop(final: EngineFinal, maxTokens: number | undefined): Stop {
+  if (final.stoppingWord !== undefined) return { stop_reason: 'stop_sequence', stop_sequence: final.stoppingWord };
+  return { stop_reason: stopReasonOf(final, maxTokens), stop_sequence: null };
+}
+
+function stopReasonOf({ finishReason, outputTokens }: EngineFinal, maxTokens: number | undefined): StopReason {
   switch (finishReason) {
     case 'length': {
       const isWindow = maxTokens !== undefined && outputTokens !== undefined && outputTokens < maxTokens;

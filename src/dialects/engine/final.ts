@@ -7,6 +7,8 @@ export type EngineFinal = {
   readonly cachedTokens: number | undefined;
   readonly outputTokens: number | undefined;
   readonly reasoningTokens: number | undefined;
+  /** The stop sequence that ended the answer, where the request was `verbose` and the engine knows the word. */
+  readonly stoppingWord: string | undefined;
   /** The engine's own times, ms. */
   readonly prefillMs: number | undefined;
   readonly decodeMs: number | undefined;
@@ -19,6 +21,7 @@ type Parts = {
   readonly usage?: unknown;
   readonly timings?: unknown;
   readonly x_router?: unknown;
+  readonly __verbose?: unknown;
 };
 
 /** Reads the last words out of a parsed chunk or reply; what it does not say is taken from `before`. */
@@ -35,6 +38,7 @@ export function readFinal(parts: Parts, before?: EngineFinal): EngineFinal {
     outputTokens: number(usage, 'completion_tokens') ?? number(timings, 'predicted_n') ?? before?.outputTokens,
     reasoningTokens:
       number(object(usage?.['completion_tokens_details']), 'reasoning_tokens') ?? before?.reasoningTokens,
+    stoppingWord: word(object(parts.__verbose)?.['stopping_word']) ?? before?.stoppingWord,
     prefillMs: number(timings, 'prompt_ms') ?? before?.prefillMs,
     decodeMs: number(timings, 'predicted_ms') ?? before?.decodeMs,
     xRouter: object(parts.x_router) ?? before?.xRouter,
@@ -48,3 +52,5 @@ function number(from: Readonly<Record<string, unknown>> | undefined, key: string
   const value = from?.[key];
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
+
+const word = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);

@@ -30,6 +30,7 @@ type Reply = {
   readonly usage?: unknown;
   readonly timings?: unknown;
   readonly x_router?: unknown;
+  readonly __verbose?: unknown;
 };
 
 /** Reads a whole reply of an engine. Throws a SyntaxError where it is not JSON, which an engine's 200 never is. */

@@ -32,6 +32,7 @@ type Chunk = {
   readonly usage?: unknown;
   readonly timings?: unknown;
   readonly x_router?: unknown;
+  readonly __verbose?: unknown;
 };
 
 type ToolCallDelta = {
