@@ -3,7 +3,7 @@ import { GatewayError, messageOf } from './core/errors.ts';
 import type { ModelId } from './core/ids.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { Policy } from './core/policy.ts';
-import { GENERATION_CODECS } from './dialects/codecs.ts';
+import { GENERATION_CODECS, TEXT_CODECS } from './dialects/codecs.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
@@ -135,7 +135,10 @@ class RunningGateway implements Gateway {
       {
         app: createHttpApp(this.#parts),
         generations: new Map(
-          GENERATION_CODECS.map((codec) => [codec.path, createGenerationHandler(this.#parts, codec)]),
+          [...GENERATION_CODECS, ...TEXT_CODECS].map((codec) => [
+            codec.path,
+            createGenerationHandler(this.#parts, codec),
+          ]),
         ),
       },
       {

@@ -1,4 +1,4 @@
-import type { Capabilities, ModelPolicy } from '../../src/core/policy.ts';
+import type { Capabilities, ModelPolicy, RuntimeSettings } from '../../src/core/policy.ts';
 import type { CapabilitySources } from '../../src/core/profile.ts';
 import type { GgufMetadata } from '../../src/transport/gguf-metadata.ts';
 
@@ -10,6 +10,7 @@ type Known = { readonly [Name in keyof Capabilities]: readonly [can: boolean, so
 const PROGRAM = 'llama-server';
 const DECLARED = 'declared in the policy';
 const EMBEDDING_FLAGS: ReadonlySet<string> = new Set(['--embedding', '--embeddings']);
+const RERANK_FLAGS: ReadonlySet<string> = new Set(['--rerank', '--reranking']);
 
 /**
  * What a llama-server with this file and these settings will be able to do, before it runs; a running one tells itself
@@ -28,7 +29,9 @@ export function capabilitiesOf(
     audio: [false, 'known only of a running child'],
     jsonSchema: [true, `${PROGRAM}'s grammars`],
     logprobs: [true, PROGRAM],
-    embeddings: embeddingsOf(settings.extraArgs ?? [], metadata.pooling),
+    generation: generationOf(settings),
+    embeddings: embeddingsOf(settings, metadata.pooling),
+    rerank: [isReranker(settings), isReranker(settings) ? 'started with --reranking' : 'not started with --reranking'],
     thinking: thinkingOf(settings.reasoningBudget, template),
   };
   const capabilities: { -readonly [Name in keyof Capabilities]?: boolean } = {};
@@ -52,10 +55,22 @@ function toolsOf(jinja: boolean, template: string | undefined): readonly [boolea
     : [false, 'chat template does not mention tools'];
 }
 
-function embeddingsOf(extraArgs: readonly string[], pooling: string | undefined): readonly [boolean, string] {
-  if (extraArgs.some((argument) => EMBEDDING_FLAGS.has(argument))) return [true, 'started with --embedding'];
+// Newer builds generate in these modes too, but a model that was made for vectors has nothing to say.
+function generationOf(settings: RuntimeSettings): readonly [boolean, string] {
+  if (isEmbedder(settings)) return [false, 'started with --embeddings'];
+  return isReranker(settings) ? [false, 'started with --reranking'] : [true, PROGRAM];
+}
+
+const isEmbedder = ({ embeddings, extraArgs = [] }: RuntimeSettings): boolean =>
+  embeddings === true || extraArgs.some((argument) => EMBEDDING_FLAGS.has(argument));
+
+const isReranker = ({ rerank, extraArgs = [] }: RuntimeSettings): boolean =>
+  rerank === true || extraArgs.some((argument) => RERANK_FLAGS.has(argument));
+
+function embeddingsOf(settings: RuntimeSettings, pooling: string | undefined): readonly [boolean, string] {
+  if (isEmbedder(settings)) return [true, 'started with --embeddings'];
   const made = pooling === undefined ? '' : `; the model is made for it (pooling ${pooling})`;
-  return [false, `not started with --embedding${made}`];
+  return [false, `not started with --embeddings${made}`];
 }
 
 function thinkingOf(budget: number | undefined, template: string | undefined): readonly [boolean, string] {

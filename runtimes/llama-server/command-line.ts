@@ -114,16 +114,19 @@ function flashAttention(wanted: 'on' | 'off' | 'auto' | undefined, flags: FlagWr
 /** What we add to the winning command. */
 function supervisedFlags(model: ModelPolicy, flags: FlagWriter): readonly string[] {
   const { settings } = model;
+  // What is pooled must be read in one batch: with a smaller one llama-server refuses longer texts.
+  const wholeText = settings.embeddings || settings.rerank ? settings.context : undefined;
   const optionalSettings: readonly (readonly [string, readonly string[], string | number | undefined])[] = [
     ['threads_batch', ['-tb', '--threads-batch'], settings.threadsBatch],
-    ['batch', ['-b', '--batch-size'], settings.batch],
-    ['ubatch', ['-ub', '--ubatch-size'], settings.ubatch],
+    ['batch', ['-b', '--batch-size'], wholeText ?? settings.batch],
+    ['ubatch', ['-ub', '--ubatch-size'], wholeText ?? settings.ubatch],
     ['gpu_layers', ['-ngl', '--gpu-layers', '--n-gpu-layers'], settings.gpuLayers],
     ['context_checkpoints', ['--ctx-checkpoints', '--swa-checkpoints'], settings.contextCheckpoints],
     ['checkpoint_min_step', ['--checkpoint-min-step'], settings.checkpointMinStep],
     ['priority', ['--prio'], settings.priority],
     ['mmproj', ['--mmproj'], settings.mmproj],
     ['chat_template_file', ['--chat-template-file'], settings.chatTemplateFile],
+    ['pooling', ['--pooling'], settings.pooling],
   ];
   const cacheRamMib = Math.round((settings.cacheRamBytes ?? DEFAULT_CACHE_RAM_BYTES) / 2 ** 20);
   return [
@@ -136,6 +139,8 @@ function supervisedFlags(model: ModelPolicy, flags: FlagWriter): readonly string
     ...optionalSettings.flatMap(([setting, spellings, value]) =>
       value === undefined ? [] : flags.needed(setting, spellings, value),
     ),
+    ...(settings.embeddings ? flags.needed('embeddings', ['--embeddings', '--embedding']) : []),
+    ...(settings.rerank ? flags.needed('rerank', ['--reranking', '--rerank']) : []),
     ...loadMode(settings.loadMode, flags),
     // Our own heartbeats cover queueing and loading as well; two beating at once would only be noise in the stream.
     ...flags.optional(['--sse-ping-interval'], -1),

@@ -111,11 +111,19 @@ async function askWithin(client: EngineClient, clock: Clock, question: Question)
 }
 
 async function generateOne(client: EngineClient, model: ModelPolicy, signal: AbortSignal): Promise<void> {
-  const body = { model: model.id, messages: [{ role: 'user', content: 'ok' }], max_tokens: 1, temperature: 0 };
-  const reply = await client.json('POST', '/v1/chat/completions', body, signal);
-  const choices = (reply.body as { readonly choices?: unknown } | undefined)?.choices;
-  if (reply.status === 200 && Array.isArray(choices) && choices.length > 0) return;
-  throw new GatewayError('runtime_failed', `a one-token generation was answered with status ${reply.status}`);
+  const { path, body, list } = canaryOf(model);
+  const reply = await client.json('POST', path, { ...body, model: model.id }, signal);
+  const rows = (reply.body as Readonly<Record<string, unknown>> | undefined)?.[list];
+  if (reply.status === 200 && Array.isArray(rows) && rows.length > 0) return;
+  throw new GatewayError('runtime_failed', `a one-token request to ${path} was answered with status ${reply.status}`);
+}
+
+/** The smallest request this child is made for, and the list its answer must hold. */
+function canaryOf({ settings }: ModelPolicy): { readonly path: string; readonly body: object; readonly list: string } {
+  if (settings.embeddings) return { path: '/v1/embeddings', body: { input: 'ok' }, list: 'data' };
+  if (settings.rerank) return { path: '/v1/rerank', body: { query: 'ok', documents: ['ok'] }, list: 'results' };
+  const body = { messages: [{ role: 'user', content: 'ok' }], max_tokens: 1, temperature: 0 };
+  return { path: '/v1/chat/completions', body, list: 'choices' };
 }
 
 async function untilIdle(

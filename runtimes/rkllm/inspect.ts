@@ -120,7 +120,9 @@ function capabilitiesOf(model: ModelPolicy): Required<Pick<ModelFacts, 'capabili
     // Nothing in the runtime holds an answer to a grammar.
     jsonSchema: false,
     logprobs: false,
-    embeddings: false,
+    generation: model.settings.embeddings !== true && model.settings.rerank !== true,
+    embeddings: model.settings.embeddings === true,
+    rerank: model.settings.rerank === true,
     thinking: model.settings.reasoningBudget !== 0,
   };
   const sources: { -readonly [Name in keyof Capabilities]?: string } = {};
@@ -137,6 +139,8 @@ const SOURCES: Readonly<Record<keyof Capabilities, string>> = {
   audio: 'the worker takes text only',
   jsonSchema: 'RKLLM has no grammars',
   logprobs: 'RKLLM gives none',
-  embeddings: 'not declared in the policy',
+  generation: 'settings embeddings and rerank keep a model from it',
+  embeddings: 'setting embeddings',
+  rerank: 'setting rerank',
   thinking: 'reasoning_budget; the template tells once it is loaded',
 };

@@ -39,7 +39,8 @@ export function readWorkerRequest(
     case '/v1/chat/completions':
       return readChat(body, bytes.length, model, profile);
     case '/v1/embeddings':
-      if (model.capabilities.embeddings !== true) throw unsupported('embeddings', model);
+      if (model.settings.embeddings !== true && model.capabilities.embeddings !== true)
+        throw unsupported('embeddings', model);
       return { kind: 'embeddings', message: { kind: 'embed', inputs: textsOf(body, 'input') } };
     case '/v1/rerank':
       if (model.settings.rerank !== true) throw unsupported('reranking', model);

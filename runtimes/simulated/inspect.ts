@@ -54,7 +54,9 @@ export function factsOf(model: ModelPolicy, standIn: StandIn): ModelFacts {
       // Its answers are fixed sentences: no grammar holds, and no token has a probability.
       jsonSchema: false,
       logprobs: false,
+      generation: true,
       embeddings: false,
+      rerank: false,
       thinking: thinksOf(model, standIn),
       ...model.capabilities,
     },
@@ -72,6 +74,8 @@ const SOURCES: CapabilitySources = {
   audio: SOURCE,
   jsonSchema: SOURCE,
   logprobs: SOURCE,
+  generation: SOURCE,
   embeddings: SOURCE,
+  rerank: SOURCE,
   thinking: SOURCE,
 };

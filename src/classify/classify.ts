@@ -64,7 +64,8 @@ export function classify(facts: RequestFacts, policy: Policy, client: ClientPoli
       needs,
       stream: facts.stream,
       slo: targets(facts, classPolicy.ttftMs, classPolicy.e2eMs, fitted),
-      minQuality: classPolicy.minQuality,
+      // Quality is measured on answers; of vectors and scores it says nothing.
+      minQuality: facts.wants === undefined ? classPolicy.minQuality : 0,
     },
   };
 }
@@ -129,6 +130,10 @@ function impliedClass(
     reasons.push({ rule: 'client', detail: `the key of client ${client.name} defaults to class ${client.class}` });
     return client.class;
   }
+  if (facts.wants !== undefined) {
+    reasons.push({ rule: 'endpoint', detail: 'somebody waits for it' });
+    return 'interactive';
+  }
   return (
     patientClass(facts, reasons) ??
     ruleClass(facts, policy, client, task, reasons) ??
@@ -189,6 +194,10 @@ function classWithinModel(
 function neededCapabilities(facts: RequestFacts, reasons: Reason[]): Partial<Capabilities> {
   const needs: { -readonly [Name in keyof Capabilities]?: boolean } = {};
   if (facts.stream) needs.streaming = true;
+  if (facts.wants !== undefined) {
+    needs[facts.wants] = true;
+    reasons.push({ rule: 'endpoint', detail: `asks for ${facts.wants}` });
+  }
   if (facts.imageCount > 0) {
     needs.vision = true;
     reasons.push({ rule: 'images', detail: `${facts.imageCount} image part(s) need a vision model` });

@@ -66,8 +66,6 @@ export type GatewayPolicy = {
   readonly statusHoldMs: number;
   /** A client that has taken nothing of what is written to it for this long is cut off, and its run stopped. */
   readonly writeTimeoutMs: number;
-  /** A client that has taken nothing of what is written to it for this long is cut off, and its run stopped. */
-  readonly writeTimeoutMs: number;
   /** On SIGTERM, running requests get this long to finish. */
   readonly drainMs: number;
   /** Most requests waiting per lane and class; one more is refused. */

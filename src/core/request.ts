@@ -12,6 +12,8 @@ export type RequestFacts = {
   /** Class asked for by header (`x-router-class`) or body (`metadata.router_class`), unchecked. */
   readonly classHint: { readonly value: string; readonly source: string } | undefined;
   readonly stream: boolean;
+  /** There where no answer in words is asked for, but vectors of the texts or how well documents answer a query. */
+  readonly wants?: 'embeddings' | 'rerank';
   /** All system/developer text, joined by newlines; empty when there is none. */
   readonly systemText: string;
   /** Text of the last user message; empty when there is none. */

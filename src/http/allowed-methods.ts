@@ -1,9 +1,9 @@
 import type { Hono } from 'hono';
-import { GENERATION_CODECS } from '../dialects/codecs.ts';
+import { GENERATION_CODECS, TEXT_CODECS } from '../dialects/codecs.ts';
 import type { Bindings } from './app.ts';
 
 /** Served past the app, so the app does not list them. */
-const GENERATIONS = GENERATION_CODECS.map(({ path }) => ({ method: 'POST', path }));
+const GENERATIONS = [...GENERATION_CODECS, ...TEXT_CODECS].map(({ path }) => ({ method: 'POST', path }));
 
 /** Methods under which a path is served, for `allow`; empty where there is no such path. */
 export function allowedMethods(app: Hono<Bindings>, path: string): readonly string[] {

@@ -138,6 +138,10 @@ export class Answer implements ServeSink, OpenAnswer {
     try {
       return this.#setup.writer.end(last);
     } catch (error) {
+      if (error instanceof GatewayError) {
+        this.failed(error);
+        return undefined;
+      }
       const model = this.#route?.model ?? 'the model';
       this.failed(new GatewayError('runtime_failed', `${model} sent a reply that cannot be read: ${messageOf(error)}`));
       return undefined;

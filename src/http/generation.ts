@@ -11,6 +11,7 @@ import type { GenerationCodec } from '../dialects/codec.ts';
 import type { RequestRun } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
 import { Answer } from './answer.ts';
+import { pinEmbeddings } from './embedding-model.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
@@ -62,13 +63,13 @@ async function answerGeneration(
   const header = (name: string) => headerOf(incoming, name);
   const decoded = codec.decode(bytes, header);
   if (parts.isStarting()) await parts.started();
-  const guess = parts.classifier.guess(decoded.facts);
   // A turn of the event loop is spent only where a model is asked.
-  const facts = { ...decoded.facts, guess: guess instanceof Promise ? await guess : guess };
+  const completed = completeFacts(parts, decoded.facts);
+  const facts = completed instanceof Promise ? await completed : completed;
   const asked = { ...toWorkload(parts, facts, client), draw: drawOf(arrival.requestId) };
-  const features = parts.policy().gateway.recordFeatures
-    ? recordFeatures(facts, parts.policy(), asked.task)
-    : undefined;
+  // Another policy is tried on conversations only.
+  const isKept = parts.policy().gateway.recordFeatures && facts.wants === undefined;
+  const features = isKept ? recordFeatures(facts, parts.policy(), asked.task) : undefined;
   const routed = routeRequest(parts, asked, decoded.chatBody);
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
@@ -119,6 +120,13 @@ async function answerGeneration(
     },
     answer,
   );
+}
+
+// What is asked for in words is guessed at; vectors come from one and the same model.
+function completeFacts(parts: HttpParts, facts: RequestFacts): RequestFacts | Promise<RequestFacts> {
+  if (facts.wants !== undefined) return pinEmbeddings(facts, parts);
+  const guess = parts.classifier.guess(facts);
+  return guess instanceof Promise ? guess.then((late) => ({ ...facts, guess: late })) : { ...facts, guess };
 }
 
 /** Refuses work while shutting down, else finds out who asks. Throws `shutting_down` or `unauthorized`. */

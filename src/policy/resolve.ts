@@ -89,7 +89,6 @@ function gatewayOf(gateway: ParsedPolicy['gateway']): Policy['gateway'] {
     heartbeatMs: gateway.heartbeat,
     statusHoldMs: gateway.status_hold,
     writeTimeoutMs: gateway.write_timeout,
-    writeTimeoutMs: gateway.write_timeout,
     drainMs: gateway.drain,
     queueDepthMax: gateway.queue_depth,
     recordFeatures: gateway.record === 'features',

@@ -72,7 +72,18 @@ export const settingsSchema = closedMap({
     .optional()
     .describe('RKLLM: LoRA adapter files by the name that requests ask for (field lora).'),
   prompt_cache: size().optional().describe('RKLLM: disk for saved system prompts; absent: none are saved.'),
-  rerank: z.boolean().optional().describe('RKLLM: the model scores documents by the odds of yes and no.'),
+  embeddings: z
+    .boolean()
+    .optional()
+    .describe('The model computes embeddings (--embeddings) and is not asked for anything else.'),
+  pooling: z
+    .enum(['mean', 'cls', 'last'])
+    .optional()
+    .describe("How tokens' vectors become one of the text (--pooling); absent: as the model was made."),
+  rerank: z
+    .boolean()
+    .optional()
+    .describe('The model scores documents (--reranking; RKLLM: by the odds of yes and no), nothing else.'),
 });
 
 /** Settings as they leave the schema: units read, keys as in the file. */

@@ -85,7 +85,10 @@ export function assess(model: ModelPolicy, circumstances: Circumstances): Assess
   const memoryWaitMs = memory.kind === 'waits' ? memory.waitMs : 0;
   const evictMs = memory.kind === 'evicts' ? memory.unloadMs : 0;
   const predicted = predict(circumstances, { model, view, device, queue, memoryWaitMs, evictMs });
-  const contextTokens = view.facts?.contextTokens ?? model.settings.context;
+  // Many texts are read one by one, and only the engine knows which of them is too long.
+  const contextTokens = isWithoutWords(workload.needs)
+    ? undefined
+    : (view.facts?.contextTokens ?? model.settings.context);
   const blocked =
     availabilityObstacle(model, view) ??
     (pinned ? undefined : quarantineObstacle(model, view)) ??
@@ -182,16 +185,24 @@ function classObstacle(model: ModelPolicy, workload: Workload): Assessment['bloc
 }
 
 function capabilityObstacle(model: ModelPolicy, view: ModelView, needs: Partial<Capabilities>): Assessment['blocked'] {
+  const can = (name: keyof Capabilities) => model.capabilities[name] ?? view.facts?.capabilities[name];
+  if (!isWithoutWords(needs) && can('generation') === false) {
+    return { by: 'capability', reason: 'cannot answer in words, it only computes embeddings or scores' };
+  }
   let missing: string[] | undefined;
   for (const name in needs) {
     const capability = name as keyof Capabilities;
     if (needs[capability] !== true) continue;
-    if ((model.capabilities[capability] ?? view.facts?.capabilities[capability]) === true) continue;
+    if (can(capability) === true) continue;
     missing ??= [];
     missing.push(CAPABILITY_WORDS[capability]);
   }
   return missing === undefined ? undefined : { by: 'capability', reason: `cannot do ${missing.join(', ')}` };
 }
+
+// Vectors and scores: nothing is generated, and a quality measured on answers says nothing of them.
+const isWithoutWords = ({ embeddings, rerank }: Partial<Capabilities>): boolean =>
+  embeddings === true || rerank === true;
 
 const CAPABILITY_WORDS: Readonly<Record<keyof Capabilities, string>> = {
   streaming: 'streaming',
@@ -200,7 +211,9 @@ const CAPABILITY_WORDS: Readonly<Record<keyof Capabilities, string>> = {
   audio: 'audio',
   jsonSchema: 'grammar-constrained output',
   logprobs: 'logprobs',
+  generation: 'generation',
   embeddings: 'embeddings',
+  rerank: 'reranking',
   thinking: 'thinking',
 };
 

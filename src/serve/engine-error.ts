@@ -23,6 +23,10 @@ export function readEngineError(status: number, bytes: Buffer, model: ModelId): 
       param: 'messages',
     });
   }
+  // Said of an embedding's or a document's text, as an error of the server's.
+  if (/too large to process/.test(message)) {
+    return new GatewayError('context_length_exceeded', `a text does not fit ${model}: ${message}`, { param: 'input' });
+  }
   if (status >= 500) return new GatewayError('runtime_failed', `${model} failed: ${message}`);
   return new GatewayError('runtime_rejected', message, { status });
 }

@@ -22,6 +22,7 @@ import {
   failedOutcome,
   hasMedia,
   isRetryable,
+  isTelling,
   meets,
   promptReadAfter,
   recordOf,
@@ -328,7 +329,7 @@ class Run implements RequestRun, ReplySink {
     const seen = { model: this.#model, predicted: this.#predicted(), actual, outcome };
     const record = recordOf(this.#job, seen);
     this.#parts.emit({ kind: 'request.finished', record });
-    if (outcome.kind === 'ok') this.#parts.observe(this.#model, record);
+    if (isTelling(this.#job.workload, outcome)) this.#parts.observe(this.#model, record);
   }
 
   #promptRead(actual: Actual, how: 'ok' | 'aborted' | 'failed'): number {

@@ -53,6 +53,10 @@ export function meets(slo: Slo, actual: Actual): boolean {
   return ttftOk && e2eOk;
 }
 
+/** True where a run says something of its model's speed and answers: one that ended well, and with an answer in words. */
+export const isTelling = ({ needs }: Workload, outcome: Outcome): boolean =>
+  outcome.kind === 'ok' && needs.embeddings !== true && needs.rerank !== true;
+
 /** True for a prompt with images or audio, whose tokens no count of characters tells. */
 export const hasMedia = ({ needs }: Workload): boolean => needs.vision === true || needs.audio === true;
 

@@ -135,7 +135,9 @@ function factsOf(
       audio: false,
       jsonSchema: !size.onNpu,
       logprobs: !size.onNpu,
+      generation: true,
       embeddings: false,
+      rerank: false,
       thinking: false,
     },
   };

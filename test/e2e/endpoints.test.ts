@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/http/openapi/endpoint.ts';
 import { ENDPOINTS } from '../../src/http/openapi/endpoints.ts';
 import { ERROR_SCHEMAS } from '../../src/http/openapi/errors.ts';
-import { demoPolicy, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
+import { demoModel, demoPolicy, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
 
 // Every endpoint of the OpenAPI document on a real gateway: its example is answered as its schema says, and whatever
 // else is sent to it is a client's mistake in the client's language, never a failure of ours.
@@ -16,6 +16,8 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   const policy = demoPolicy(['tiny']);
+  policy.models['vectors'] = { ...demoModel('tiny'), settings: { embeddings: true, pooling: 'mean' } };
+  policy.models['scores'] = { ...demoModel('tiny'), settings: { rerank: true } };
   policy.gateway['body_limit'] = '200KB';
   gateway = await startTestGateway(policy);
 });

@@ -10,6 +10,7 @@ export type EngineEnd = {
 };
 
 const TIMINGS = '"timings":{';
+const USAGE = /"prompt_tokens":(\d+)/;
 const FINISH = /"finish_reason":"([a-z_]+)"/g;
 
 /**
@@ -22,7 +23,7 @@ export function readEnd(text: string): EngineEnd {
   const read = timings['prompt_n'];
   return {
     finishReason: lastMatch(text),
-    promptTokens: read === undefined ? undefined : read + (cached ?? 0),
+    promptTokens: read === undefined ? usedTokens(text) : read + (cached ?? 0),
     cachedTokens: cached,
     outputTokens: timings['predicted_n'],
     prefillMs: timings['prompt_ms'],
@@ -40,6 +41,12 @@ function readTimings(text: string): Partial<Record<string, number>> {
     // A build that nests its timings differently: the figures are then simply not known.
     return {};
   }
+}
+
+// Embeddings and scores come without timings.
+function usedTokens(text: string): number | undefined {
+  const match = USAGE.exec(text);
+  return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
 function lastMatch(text: string): string | undefined {

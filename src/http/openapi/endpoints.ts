@@ -1,7 +1,15 @@
 import type { Endpoint } from './endpoint.ts';
 import { OPENAI_ENDPOINTS } from './openai.ts';
 import { PROCESS_ENDPOINTS } from './process.ts';
+import { RESPONSES_ENDPOINT } from './responses.ts';
 import { ROUTER_ENDPOINTS } from './router.ts';
+import { TEXT_ENDPOINTS } from './texts.ts';
 
 /** Everything that is served; a test compares it with what the server really listens for. */
-export const ENDPOINTS: readonly Endpoint[] = [...OPENAI_ENDPOINTS, ...ROUTER_ENDPOINTS, ...PROCESS_ENDPOINTS];
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...OPENAI_ENDPOINTS,
+  RESPONSES_ENDPOINT,
+  ...TEXT_ENDPOINTS,
+  ...ROUTER_ENDPOINTS,
+  ...PROCESS_ENDPOINTS,
+];

@@ -1,6 +1,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
-import { GENERATION_CODECS } from '../../../src/dialects/codecs.ts';
+import { GENERATION_CODECS, TEXT_CODECS } from '../../../src/dialects/codecs.ts';
 import { decodeChat } from '../../../src/dialects/openai/decode.ts';
 import { createHttpApp } from '../../../src/http/app.ts';
 import { createDocument } from '../../../src/http/openapi/document.ts';
@@ -26,7 +26,7 @@ describe('the OpenAPI document', () => {
     const app = createHttpApp({ version: '1' } as HttpParts);
     const served = [
       ...app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${written(path)}`),
-      ...GENERATION_CODECS.map(({ path }) => `POST ${path}`),
+      ...[...GENERATION_CODECS, ...TEXT_CODECS].map(({ path }) => `POST ${path}`),
     ];
     const listed = ENDPOINTS.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     expect(listed.toSorted()).toEqual([...new Set(served)].toSorted());

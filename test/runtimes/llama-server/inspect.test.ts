@@ -81,7 +81,7 @@ describe('capabilities of a file', () => {
     const made = await inspect({ 'llama.pooling_type': number(1) });
     expect(made.capabilities.embeddings).toBe(false);
     expect(made.capabilitySources?.embeddings).toBe(
-      'not started with --embedding; the model is made for it (pooling mean)',
+      'not started with --embeddings; the model is made for it (pooling mean)',
     );
     const started = await inspect({}, { settings: { extraArgs: ['--embeddings'] } });
     expect(started.capabilities.embeddings).toBe(true);

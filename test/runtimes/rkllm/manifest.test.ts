@@ -45,7 +45,7 @@ describe('what a load tells', () => {
       capabilitySources: {
         thinking: 'load of the model by librkllmrt',
         jsonSchema: 'RKLLM has no grammars',
-        embeddings: 'not declared in the policy',
+        embeddings: 'setting embeddings',
       },
     });
   });
