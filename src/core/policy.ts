@@ -253,6 +253,8 @@ export type Window = {
   /** Minutes after midnight, 0..1439. */
   readonly startMinute: number;
   readonly endMinute: number;
+  /** Days on which it begins, 0 = Sunday to 6; absent = every day. */
+  readonly days?: readonly number[];
   /** IANA name. */
   readonly timezone: string;
   /** As written, e.g. `22:00-07:00`. */

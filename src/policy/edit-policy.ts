@@ -16,6 +16,8 @@ import { GatewayError } from '../core/errors.ts';
 export type PolicyEdit = {
   readonly path: readonly string[];
   readonly value: string | number | boolean;
+  /** Write a number as `0xf0`: bit masks are read so. */
+  readonly hexadecimal?: boolean;
 };
 
 /**
@@ -36,7 +38,7 @@ function editOnce(text: string, edit: PolicyEdit): string {
   const [fault] = document.errors;
   if (fault !== undefined) throw refuse(edit, `the file is no valid YAML: ${fault.message}`);
   const place = findPlace(document, edit, lines);
-  const edited = splice(text, place, edit.value);
+  const edited = splice(text, place, valueText(edit));
   checkOnlyThis(document, edited, edit);
   return edited;
 }
@@ -82,10 +84,10 @@ function line(node: Node | null, lines: LineCounter): number | undefined {
   return node?.range == null ? undefined : lines.linePos(node.range[0]).line;
 }
 
-function splice(text: string, place: Place, value: PolicyEdit['value']): string {
+function splice(text: string, place: Place, value: string): string {
   switch (place.kind) {
     case 'scalar':
-      return replace(text, place.start, place.end, scalarText(value));
+      return replace(text, place.start, place.end, value);
     case 'nothing':
       return replace(text, place.end, place.end, ` ${nested(place.keys, value)}`);
     case 'map':
@@ -99,11 +101,11 @@ const replace = (text: string, start: number, end: number, by: string): string =
   text.slice(0, start) + by + text.slice(end);
 
 /** `value`, or `{ a: { b: value } }` for keys that have to be made. */
-function nested(keys: readonly string[], value: PolicyEdit['value']): string {
-  return keys.reduceRight((inner, key) => `{ ${scalarText(key)}: ${inner} }`, scalarText(value));
+function nested(keys: readonly string[], value: string): string {
+  return keys.reduceRight((inner, key) => `{ ${scalarText(key)}: ${inner} }`, value);
 }
 
-function intoFlow(text: string, map: YAMLMap, keys: readonly string[], value: PolicyEdit['value']): string {
+function intoFlow(text: string, map: YAMLMap, keys: readonly string[], value: string): string {
   const [key = '', ...rest] = keys;
   const addition = `${scalarText(key)}: ${nested(rest, value)}`;
   const start = map.range?.[0] ?? 0;
@@ -114,7 +116,7 @@ function intoFlow(text: string, map: YAMLMap, keys: readonly string[], value: Po
   return replace(text, end, end, `, ${addition}`);
 }
 
-function intoBlock(text: string, map: YAMLMap, keys: readonly string[], value: PolicyEdit['value']): string {
+function intoBlock(text: string, map: YAMLMap, keys: readonly string[], value: string): string {
   const [key = '', ...rest] = keys;
   const first = map.items[0]?.key;
   const start = isScalar(first) ? (first.range?.[0] ?? 0) : 0;
@@ -135,6 +137,9 @@ function endOf(pair: YAMLMap['items'][number] | undefined): number | undefined {
   const key = pair?.key;
   return isScalar(key) && key.range != null ? key.range[1] + 1 : undefined;
 }
+
+const valueText = ({ value, hexadecimal }: PolicyEdit): string =>
+  hexadecimal === true && typeof value === 'number' ? `0x${value.toString(16)}` : scalarText(value);
 
 // Plain where it reads back as itself in every place, flow maps included; quoted otherwise.
 function scalarText(value: PolicyEdit['value']): string {

@@ -6,8 +6,10 @@
  *   wall minute  ──────┐start      end┌──────   wraps at midnight when end < start
  *                closed └──── open ───┘ closed
  *
- * The next change is either a crossing of start or end at the present UTC offset, or a change of the offset itself
- * before that; the latter is found by bisection. The result holds until then, so it is kept per window and the usual
+ * With days of the week, the day that counts is the one on which the window began.
+ *
+ * The next change is either at a crossing of start, end or (with days) midnight at the present UTC offset, or at a change
+ * of the offset itself before that; the latter is found by bisection. The result holds until then, so it is kept per window and the usual
  * call is one comparison: Intl costs microseconds, and this runs for every request.
  */
 import type { Window } from '../core/policy.ts';
@@ -50,40 +52,52 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
+// A window on one day of the week crosses start, end and midnight 24 times in 8 days, and a week in which daylight saving
+// skips it makes that 15 days.
+const ROUNDS_MAX = 48;
+
 function spanAt(window: Window, nowMs: number): Span {
-  if (window.startMinute === window.endMinute) {
+  if (window.startMinute === window.endMinute && window.days === undefined) {
     return { open: true, fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY };
   }
-  const open = isOpen(window, wallMsOfDay(nowMs, offsetMsAt(window.timezone, nowMs)));
+  const open = isOpen(window, nowMs + offsetMsAt(window.timezone, nowMs));
   let fromMs = nowMs;
-  // A window shorter than the hour that daylight saving skips may stay closed for a day: two rounds per day are
-  // the most there can be, and eight are four days.
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const offsetMs = offsetMsAt(window.timezone, fromMs);
-    const crossingMs = fromMs + untilCrossing(window, wallMsOfDay(fromMs, offsetMs), open);
-    const changeMs = offsetChange(window.timezone, { fromMs, toMs: crossingMs, offsetMs });
-    if (changeMs === undefined) return { open, fromMs: nowMs, untilMs: crossingMs };
-    const openAfter = isOpen(window, wallMsOfDay(changeMs, offsetMsAt(window.timezone, changeMs)));
-    if (openAfter !== open) return { open, fromMs: nowMs, untilMs: changeMs };
+    const crossingMs = fromMs + untilCrossing(window, wallMsOfDay(fromMs + offsetMs));
+    const changeMs = offsetChange(window.timezone, { fromMs, toMs: crossingMs, offsetMs }) ?? crossingMs;
+    if (isOpen(window, changeMs + offsetMsAt(window.timezone, changeMs)) !== open) {
+      return { open, fromMs: nowMs, untilMs: changeMs };
+    }
     fromMs = changeMs;
   }
   return { open, fromMs: nowMs, untilMs: fromMs };
 }
 
-function isOpen(window: Window, wallMs: number): boolean {
-  const startMs = window.startMinute * 60_000;
-  const endMs = window.endMinute * 60_000;
-  return startMs < endMs ? wallMs >= startMs && wallMs < endMs : wallMs >= startMs || wallMs < endMs;
+// `localMs` counts the zone's wall clock since 1970 as if it were UTC.
+function isOpen({ startMinute, endMinute, days }: Window, localMs: number): boolean {
+  const wallMs = wallMsOfDay(localMs);
+  const began = (daysAgo: number) => days === undefined || days.includes(weekdayOf(localMs - daysAgo * DAY_MS));
+  const startMs = startMinute * 60_000;
+  const endMs = endMinute * 60_000;
+  if (startMs < endMs) return wallMs >= startMs && wallMs < endMs && began(0);
+  return (wallMs >= startMs && began(0)) || (wallMs < endMs && began(1));
 }
 
-function untilCrossing(window: Window, wallMs: number, open: boolean): number {
-  const targetMs = (open ? window.endMinute : window.startMinute) * 60_000;
-  return targetMs > wallMs ? targetMs - wallMs : targetMs - wallMs + DAY_MS;
+// 1970 began on a Thursday.
+const weekdayOf = (localMs: number): number => (((Math.floor(localMs / DAY_MS) + 4) % 7) + 7) % 7;
+
+function untilCrossing({ startMinute, endMinute, days }: Window, wallMs: number): number {
+  const minutes = days === undefined ? [startMinute, endMinute] : [startMinute, endMinute, 0];
+  return Math.min(
+    ...minutes.map((minute) => {
+      const targetMs = minute * 60_000;
+      return targetMs > wallMs ? targetMs - wallMs : targetMs - wallMs + DAY_MS;
+    }),
+  );
 }
 
-function wallMsOfDay(timeMs: number, offsetMs: number): number {
-  return (((timeMs + offsetMs) % DAY_MS) + DAY_MS) % DAY_MS;
-}
+const wallMsOfDay = (localMs: number): number => ((localMs % DAY_MS) + DAY_MS) % DAY_MS;
 
 /** First instant in (from, to] with another offset, or undefined. No zone changes its offset twice within a day. */
 function offsetChange(

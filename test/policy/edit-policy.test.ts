@@ -46,6 +46,11 @@ describe('editPolicyText', () => {
     expect(set('a: 1\n', 'a', '0x10')).toBe('a: "0x10"\n');
   });
 
+  it('writes a bit mask as one', () => {
+    const edit = { path: ['a', 'cpu_mask'], value: 240, hexadecimal: true };
+    expect(editPolicyText('a:\n  cpu_mask: 0xF # little\n', [edit])).toBe('a:\n  cpu_mask: 0xf0 # little\n');
+  });
+
   it('overrides a merged key in the map itself and leaves the anchor alone', () => {
     const text = 'base: &base { threads: 6 }\nsmall:\n  <<: *base\n  file: a\n';
     expect(set(text, 'small.threads', 4)).toBe(
