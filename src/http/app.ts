@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { GatewayError } from '../core/errors.ts';
 import { allowedMethods } from './allowed-methods.ts';
+import { addAnthropicRoutes } from './anthropic-routes.ts';
 import { errorLanguage } from './error-language.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import { checkIn, toGatewayError } from './generation.ts';
@@ -10,6 +11,7 @@ import { addModelRoutes } from './models.ts';
 import { addOpenApiRoutes } from './openapi/routes.ts';
 import type { HttpParts } from './parts.ts';
 import { addRouterRoutes } from './router-routes.ts';
+import { addStoredResponseRoutes } from './stored-responses.ts';
 
 /** Node's request and response beside Hono's. */
 export type Bindings = { Bindings: HttpBindings };
@@ -29,9 +31,11 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
       await next();
     });
   }
+  addAnthropicRoutes(app, parts);
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
   addOpenApiRoutes(app, parts.version);
+  addStoredResponseRoutes(app);
   app.notFound((context) => {
     const { method, path } = context.req;
     const allowed = allowedMethods(app, path);
@@ -45,7 +49,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   app.onError((thrown, context) => {
     const error = toGatewayError(parts, thrown);
     for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value);
-    const { status, body } = errorLanguage(context.req.path)(error);
+    const { status, body } = errorLanguage(context.req.path, context.req.header())(error);
     return context.body(body, (status ?? statusOf(error)) as 400, {
       'content-type': 'application/json; charset=utf-8',
     });

@@ -1,3 +1,4 @@
+import { ANTHROPIC_ENDPOINTS } from './anthropic.ts';
 import type { Endpoint } from './endpoint.ts';
 import { OPENAI_ENDPOINTS } from './openai.ts';
 import { PROCESS_ENDPOINTS } from './process.ts';
@@ -8,6 +9,7 @@ import { TEXT_ENDPOINTS } from './texts.ts';
 /** Everything that is served; a test compares it with what the server really listens for. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...OPENAI_ENDPOINTS,
+  ...ANTHROPIC_ENDPOINTS,
   RESPONSES_ENDPOINT,
   ...TEXT_ENDPOINTS,
   ...ROUTER_ENDPOINTS,
