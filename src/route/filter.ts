@@ -22,7 +22,7 @@ export class Assessment {
   readonly model: ModelPolicy;
   readonly device: string;
   readonly lane: LaneView | undefined;
-  /** Lower bound of its quality at the task; see {@link qualityOf}. */
+  /** Quality at the task that is counted on; see {@link qualityOf}. */
   readonly quality: number;
   readonly predicted: Prediction | undefined;
   /** First hard obstacle with figures; undefined = it could serve the request. */

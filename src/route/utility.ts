@@ -22,7 +22,7 @@ export type Priced = {
  *
  *   U = q * p - mu * load * T / D - nu * (L + R) / D - s * (1 + swaps) + b * H / P
  *
- * q lower bound of the quality at the task, p chance to end in time, T expected work (prefill and median decode), D
+ * q quality at the task that is counted on, p chance to end in time, T expected work (prefill and median decode), D
  * end-to-end target, L load ahead, R expected reload of whom it evicts, H of the P prompt tokens in its cache. q * p is
  * what the answer is expected to be worth: of two that keep the promise, the better one may be the likelier to be late. The margin s is there only where
  * somebody must go, and grows with the swaps of the last minutes: two models that take turns in memory cost more time

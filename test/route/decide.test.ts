@@ -193,15 +193,15 @@ describe('decide: quality, conversations and swaps', () => {
   const measuredQuality = (value: number, low: number) =>
     ({ value, low, provenance: 'measured', n: 100, source: 'test' }) as const;
 
-  it('measured quality at the task counts by its lower bound in place of the prior', () => {
+  it('measured quality at the task moves the prior', () => {
     const views: Given['views'] = {
-      large: { profile: { ...VIEWS['large']!.profile, 'quality.code': measuredQuality(0.6, 0.5) } },
+      large: { profile: { ...VIEWS['large']!.profile, 'quality.code': measuredQuality(0.5, 0.4) } },
     };
     const asked = { slo: slo(60_000) };
     expect(decided({ views, workload: { ...asked, task: 'code' } })).toMatchObject({ model: 'middle' });
     expect(decided({ views, workload: { ...asked, task: 'chat' } })).toMatchObject({ model: 'large' });
     const floor = decided({ views, workload: { ...asked, task: 'code', minQuality: 0.55 } });
-    expect(reasonOf(floor, 'large')).toBe('quality 0.5 < 0.55');
+    expect(reasonOf(floor, 'large')).toBe('quality 0.532 < 0.55');
   });
 
   it('a quarantined model is used only when it is named', () => {
