@@ -18,9 +18,34 @@ export type Policy = {
   readonly classes: Readonly<Record<ModelClass, ClassPolicy>>;
   readonly routing: RoutingPolicy;
   readonly classify: ClassifyPolicy;
+  readonly batch: BatchPolicy;
   readonly bench: { readonly idle: IdleBenchPolicy | undefined };
   readonly verdicts: VerdictPolicy;
   readonly clients: readonly ClientPolicy[];
+};
+
+/** When and how batches run. */
+export type BatchPolicy = {
+  /** Open while one of them is; none = always. */
+  readonly windows: readonly Window[];
+  /** IANA name, for windows that a batch brings without one. */
+  readonly timezone: string;
+  /** Also outside the windows once nobody has asked for so long; undefined = never. */
+  readonly idleMs: number | undefined;
+  /** No item is begun while the hottest thermal zone is at or above. */
+  readonly temperatureMaxCelsius: number;
+  /** No item is begun while other programs take more of the CPUs, 0..1. */
+  readonly foreignLoadMax: number;
+  /** What a running item does when somebody waits. */
+  readonly yield: 'finish' | 'stop' | 'resume';
+  /** A model that had to leave for people comes back after so long without them. */
+  readonly swapBackMs: number;
+  /** An item over which a child has died so often is not tried again. */
+  readonly crashesMax: number;
+  readonly fileBytesMax: number;
+  readonly linesMax: number;
+  /** Life of files that have no expiry of their own. */
+  readonly keepFilesMs: number;
 };
 
 /** When loaded models may be measured again while nobody asks; undefined in the policy = never. */

@@ -13,11 +13,14 @@ import type {
   Policy,
   RuntimePolicy,
   RuntimeSettings,
+  Window,
 } from '../core/policy.ts';
 import type { ParsedModel, ParsedPolicy } from './schema.ts';
+import type { ParsedBatch } from './schema-batch.ts';
 import type { ParsedClass, ParsedRule } from './schema-classes.ts';
 import type { ParsedRouting } from './schema-routing.ts';
 import type { ParsedSettings } from './schema-settings.ts';
+import { parseWindows } from './windows.ts';
 
 /** Where the policy came from. */
 export type PolicyOrigin = { readonly file: string; readonly revision: string };
@@ -52,6 +55,7 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
     },
     routing: routingOf(parsed.routing),
     classify: classifyOf(parsed.classify),
+    batch: batchOf(parsed.batch, classOf(parsed.classes.batch).window),
     bench: { idle: idleBenchOf(parsed.bench.idle) },
     verdicts: verdictsOf(parsed.verdicts),
     clients: parsed.clients.map((client) => ({
@@ -106,6 +110,31 @@ const routingOf = (routing: ParsedRouting): Policy['routing'] => ({
 function idleBenchOf(idle: ParsedPolicy['bench']['idle']): Policy['bench']['idle'] {
   if (idle === 'off') return undefined;
   return { afterMs: idle.after, temperatureMaxCelsius: idle.temperature_max, maxAgeMs: idle.max_age };
+}
+
+function batchOf(batch: ParsedBatch, classWindow: Window | undefined): Policy['batch'] {
+  const timezone = classWindow?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return {
+    windows: batchWindows(batch.windows, { classWindow, timezone }),
+    timezone,
+    idleMs: batch.idle === 'off' ? undefined : batch.idle,
+    temperatureMaxCelsius: batch.temperature_max,
+    foreignLoadMax: batch.load_max,
+    yield: batch.yield,
+    swapBackMs: batch.swap_back,
+    crashesMax: batch.crashes_max,
+    fileBytesMax: batch.file_limit,
+    linesMax: batch.lines_max,
+    keepFilesMs: batch.keep_files,
+  };
+}
+
+type Zone = { readonly classWindow: Window | undefined; readonly timezone: string };
+
+function batchWindows(text: string | undefined, { classWindow, timezone }: Zone): readonly Window[] {
+  if (text === 'always') return [];
+  if (text !== undefined) return parseWindows(text, timezone);
+  return classWindow === undefined ? [] : [classWindow];
 }
 
 const verdictsOf = (verdicts: ParsedPolicy['verdicts']): Policy['verdicts'] => ({

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { closedMap, cpuList, environment, identifier, size, text, words } from './schema-values.ts';
 
-const CACHE_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'iq4_nl', 'q5_0', 'q5_1'] as const;
+/** Types llama.cpp keeps keys and values of the KV cache in. */
+export const CACHE_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'iq4_nl', 'q5_0', 'q5_1'] as const;
 
 const cacheType = () => z.enum(CACHE_TYPES);
 const count = () => z.int().min(1).max(1_000_000);

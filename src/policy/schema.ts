@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MODEL_CLASSES } from '../core/classes.ts';
 import { RUNTIME_KINDS } from '../core/runtime.ts';
+import { batchSchema } from './schema-batch.ts';
 import { benchSchema } from './schema-bench.ts';
 import { classesSchema, classifySchema } from './schema-classes.ts';
 import { gatewaySchema, machineSchema } from './schema-machine.ts';
@@ -96,6 +97,7 @@ export const policySchema = closedMap({
   classes: classesSchema.describe('What clients may expect.'),
   routing: routingSchema.describe('How models that meet the targets are compared.'),
   classify: classifySchema.describe('How a request without a hint gets its class.'),
+  batch: batchSchema.describe('When and how batches run.'),
   bench: benchSchema.describe('What is measured while nobody asks.'),
   verdicts: verdictsSchema.describe('What a model is good for on this machine; shown, never routed by.'),
   clients: z.array(clientSchema).default([]).describe('Who may ask. None: everybody on this machine.'),
