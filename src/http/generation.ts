@@ -7,7 +7,7 @@ import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
 import type { ClientPolicy } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
-import type { GenerationCodec } from '../dialects/codec.ts';
+import type { DecodedGeneration, GenerationCodec } from '../dialects/codec.ts';
 import type { RequestRun } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
 import { Answer } from './answer.ts';
@@ -15,6 +15,7 @@ import { pinEmbeddings } from './embedding-model.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
+import { answerResidency, keepingSink } from './residency.ts';
 import { routeRequest } from './route-request.ts';
 
 /** Handles one request on Node's own objects. */
@@ -63,6 +64,16 @@ async function answerGeneration(
   const header = (name: string) => headerOf(incoming, name);
   const decoded = codec.decode(bytes, header);
   if (parts.isStarting()) await parts.started();
+  if (decoded.residency !== undefined) {
+    const leave = parts.limits.enter(client);
+    const answer = createAnswer({ parts, codec }, arrival, {
+      outgoing,
+      decoded,
+      promptTokens: 0,
+      run: () => undefined,
+    });
+    return answerResidency(parts, { decoded, answer, outgoing, leave });
+  }
   // A turn of the event loop is spent only where a model is asked.
   const completed = completeFacts(parts, decoded.facts);
   const facts = completed instanceof Promise ? await completed : completed;
@@ -80,25 +91,12 @@ async function answerGeneration(
   }
   const leave = parts.limits.enter(client);
   let run: RequestRun | undefined;
-  const { requestId: id } = arrival;
-  const answer = new Answer(
-    {
-      outgoing,
-      requestId: id,
-      stream: workload.stream,
-      receivedMs: arrival.receivedMs,
-      gateway: parts.policy().gateway,
-      answers: parts.answers,
-      writer: decoded.writer({
-        requestId: id,
-        receivedAtMs: arrival.receivedAtMs,
-        promptTokens: Math.round(decision.predicted.promptTokens),
-        nowMs: () => parts.clock.nowMs(),
-      }),
-      encodeError: codec.encodeError,
-    },
-    () => run,
-  );
+  const answer = createAnswer({ parts, codec }, arrival, {
+    outgoing,
+    decoded,
+    promptTokens: Math.round(decision.predicted.promptTokens),
+    run: () => run,
+  });
   answer.routed({ model: decision.model, class: workload.class, reason: decision.reason });
   outgoing.once('close', () => {
     // Also after a finished answer; aborting a run that has ended does nothing.
@@ -106,6 +104,7 @@ async function answerGeneration(
     answer.close();
     leave();
   });
+  const { keep } = decoded;
   run = startRequest(
     parts.serve,
     {
@@ -118,7 +117,32 @@ async function answerGeneration(
       path: decoded.enginePath,
       bodyFor: (model) => decoded.engineBody(model, workload.outputTokensMax),
     },
-    answer,
+    keep === undefined ? answer : keepingSink(answer, (model) => parts.supervisor.keep(model, keep)),
+  );
+}
+
+type AnswerParts = {
+  readonly outgoing: ServerResponse;
+  readonly decoded: DecodedGeneration;
+  readonly promptTokens: number;
+  readonly run: () => RequestRun | undefined;
+};
+
+function createAnswer({ parts, codec }: Endpoint, arrival: Arrival, own: AnswerParts): Answer {
+  const { outgoing, decoded, promptTokens, run } = own;
+  const { requestId: id, receivedMs, receivedAtMs } = arrival;
+  return new Answer(
+    {
+      outgoing,
+      requestId: id,
+      stream: decoded.facts.stream,
+      receivedMs,
+      gateway: parts.policy().gateway,
+      answers: parts.answers,
+      writer: decoded.writer({ requestId: id, receivedAtMs, promptTokens, nowMs: () => parts.clock.nowMs() }),
+      encodeError: codec.encodeError,
+    },
+    run,
   );
 }
 

@@ -1,55 +1,58 @@
+import type { ServerResponse } from 'node:http';
 import { GatewayError } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
-import type { KeepPolicy } from '../core/policy.ts';
+import type { DecodedGeneration } from '../dialects/codec.ts';
 import type { ServeSink } from '../serve/job.ts';
 import type { Answer } from './answer.ts';
-import { toGatewayError } from './generation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 
-/** A request that generates nothing: its model is loaded or unloaded. */
-export type ResidencyOrder = {
-  /** As the client wrote it. */
-  readonly model: string;
-  readonly want: 'load' | 'unload';
-  readonly keep: KeepPolicy | undefined;
+/** A request that generates nothing, and its answer. */
+export type ResidencyRequest = {
+  readonly decoded: DecodedGeneration;
+  readonly answer: Answer;
+  readonly outgoing: ServerResponse;
+  /** Counts the client's request out again. */
+  readonly leave: () => void;
 };
 
-/** The model such a request names. Throws `model_not_found`, or `invalid_request` where it leaves the choice to us. */
-export function modelToHold(name: string, parts: HttpParts): ModelId {
-  if (name === 'auto' || name.startsWith('auto:')) {
-    throw new GatewayError(
-      'invalid_request',
-      `name the model to load or unload; "${name.slice(0, 80)}" stands for none`,
-      {
-        param: 'model',
-      },
-    );
-  }
-  return findModel(name, parts).id;
-}
-
 /**
- * Loads or unloads a model and says so; a long load shows that it lives, as every answer does. A client that leaves ends
- * its wait, not a load that has begun.
+ * Loads or unloads the model a request names, where it asks for nothing else. A long load shows that it lives, as every
+ * answer does. A client that leaves ends its wait, not a load that has begun. Rejects with what no client is to be told.
  */
-export async function holdModel(
-  parts: HttpParts,
-  { model, want, keep }: Omit<ResidencyOrder, 'model'> & { readonly model: ModelId },
-  { answer, signal }: { readonly answer: Answer; readonly signal: AbortSignal },
-): Promise<void> {
+export async function answerResidency(parts: HttpParts, request: ResidencyRequest): Promise<void> {
+  const { decoded, answer, outgoing, leave } = request;
+  const abort = new AbortController();
+  outgoing.once('close', () => {
+    abort.abort(new GatewayError('cancelled', 'the client left'));
+    answer.close();
+    leave();
+  });
   try {
-    if (want === 'unload') await parts.supervisor.unload(model);
+    const { id } = findModel(nameOf(decoded.facts.model), parts);
+    if (decoded.residency === 'unload') await parts.supervisor.unload(id);
     else {
-      await parts.supervisor.load(model, signal);
-      if (keep !== undefined) parts.supervisor.keep(model, keep);
+      await parts.supervisor.load(id, abort.signal);
+      if (decoded.keep !== undefined) parts.supervisor.keep(id, decoded.keep);
     }
-    if (signal.aborted) return;
-    answer.head(model);
+    answer.head(id);
     answer.end(Buffer.alloc(0));
   } catch (error) {
-    if (!signal.aborted) answer.failed(toGatewayError(parts, error));
+    if (!(error instanceof GatewayError)) throw error;
+    answer.failed(error);
   }
+}
+
+// `auto` leaves the choice to us, and without a request there is nothing to choose by.
+function nameOf(name: string): string {
+  if (name !== 'auto' && !name.startsWith('auto:')) return name;
+  throw new GatewayError(
+    'invalid_request',
+    `name the model to load or unload; "${name.slice(0, 80)}" stands for none`,
+    {
+      param: 'model',
+    },
+  );
 }
 
 /** A sink that has whatever model answers kept as the client wishes; from its first byte on, while it surely runs. */

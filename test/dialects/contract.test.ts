@@ -34,6 +34,13 @@ const eventsOf = (text: string): Parsed[] =>
   text.split('\n').flatMap((line) => (line.startsWith('data: {') ? [JSON.parse(line.slice('data: '.length))] : []));
 const eventNamed = (text: string, type: string): Parsed => eventsOf(text).find((event) => event.type === type);
 
+/** The objects of a text of one object a line. */
+const linesOf = (text: string): Parsed[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
 const ROWS: Readonly<Record<string, Row>> = {
   '/v1/chat/completions': {
     minimal: { messages: hello },
@@ -60,6 +67,32 @@ const ROWS: Readonly<Record<string, Row>> = {
     xRouterOfStream: (text) => eventNamed(text, 'message_delta').x_router,
     messageOf: (body) => body.error.message,
     messageOfStream: (text) => eventNamed(text, 'error').error.message,
+  },
+  '/api/chat': {
+    minimal: { messages: hello },
+    whole: { stream: false },
+    stream: {},
+    textOfStream: (text) =>
+      linesOf(text)
+        .map((line) => line.message.content)
+        .join(''),
+    textOfReply: (reply) => reply.message.content,
+    xRouterOfStream: (text) => linesOf(text).at(-1).x_router,
+    messageOf: (body) => body.error,
+    messageOfStream: (text) => linesOf(text).at(-1).error,
+  },
+  '/api/generate': {
+    minimal: { prompt: 'Hi' },
+    whole: { stream: false },
+    stream: {},
+    textOfStream: (text) =>
+      linesOf(text)
+        .map((line) => line.response)
+        .join(''),
+    textOfReply: (reply) => reply.response,
+    xRouterOfStream: (text) => linesOf(text).at(-1).x_router,
+    messageOf: (body) => body.error,
+    messageOfStream: (text) => linesOf(text).at(-1).error,
   },
 };
 

@@ -69,10 +69,12 @@ type Own = {
 function decodeCommon(body: Fields, own: Own): DecodedOllama {
   const options = readOptions(body);
   const keep = readKeepAlive(body);
+  const model = modelOf(body);
+  if (own.messages === undefined && model === 'auto') throw nothingAsked();
   const action = keep?.kind === 'never' ? 'unload' : 'load';
   return {
     chat: {
-      model: modelOf(body),
+      model,
       messages: own.messages ?? NOTHING,
       // A stream is the rule here.
       stream: optional<boolean>(body, 'stream', BOOLEAN) ?? true,
@@ -87,6 +89,16 @@ function decodeCommon(body: Fields, own: Own): DecodedOllama {
     ignored: [...options.ignored, ...unknownFields(body, own.known)],
   };
 }
+
+// Without a message a request loads the model it names.
+const nothingAsked = () =>
+  new GatewayError(
+    'invalid_request',
+    'there is nothing to answer; give messages or a prompt, or name a model to load',
+    {
+      param: 'model',
+    },
+  );
 
 // `auto` is none of the policy's names, so its tag is nobody else's to take off.
 function modelOf(body: Fields): string {

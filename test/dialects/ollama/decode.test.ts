@@ -189,6 +189,11 @@ describe('decodeOllamaGenerate', () => {
     expect(ollamaGenerate.decode(bytesOf({ model: 'm', prompt: '' }), () => undefined).facts.model).toBe('m');
   });
 
+  it('wants a model to load where there is nothing to answer', () => {
+    for (const body of [{}, { model: 'auto', prompt: '' }])
+      expect(refusal(() => decodeOllamaGenerate(bytesOf(body)))[1]).toBe('model');
+  });
+
   it('asks about an image without a prompt', () => {
     expect(decodeOllamaGenerate(bytesOf({ images: ['/9j/4AAQ'] })).residency).toBeUndefined();
   });

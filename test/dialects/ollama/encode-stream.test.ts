@@ -12,7 +12,7 @@ const recorded = (name: string) =>
 
 const SENTENCE = 'I am the 4B tier, answering from the middle of the range.';
 const NOW_MS = Date.UTC(2026, 10, 21, 12, 0, 2);
-const context = { requestId: requestId('req_1'), receivedAtMs: NOW_MS - 2000, nowMs: () => NOW_MS };
+const context = { requestId: requestId('req_1'), receivedAtMs: NOW_MS - 2000, promptTokens: 7, nowMs: () => NOW_MS };
 
 type Line = ReturnType<typeof JSON.parse>;
 
