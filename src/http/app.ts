@@ -12,6 +12,7 @@ import { addOpenApiRoutes } from './openapi/routes.ts';
 import type { HttpParts } from './parts.ts';
 import { addRouterRoutes } from './router-routes.ts';
 import { addStoredResponseRoutes } from './stored-responses.ts';
+import { addTokenRoutes } from './tokenize.ts';
 
 /** Node's request and response beside Hono's. */
 export type Bindings = { Bindings: HttpBindings };
@@ -34,6 +35,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   addAnthropicRoutes(app, parts);
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
+  addTokenRoutes(app, parts);
   addOpenApiRoutes(app, parts.version);
   addStoredResponseRoutes(app);
   app.notFound((context) => {
