@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { ModelPolicy } from '../../src/core/policy.ts';
-import type { ChildEndpoint, RunningManifest, RuntimeConnection } from '../../src/core/runtime.ts';
+import type { ChildEndpoint, RunningManifest, RuntimeConnection, TokenizeOptions } from '../../src/core/runtime.ts';
 import { createEngineClient, type EngineClient, type JsonReply } from '../../src/transport/engine-client.ts';
 import { readProps } from './read-props.ts';
 
@@ -35,6 +35,7 @@ export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, 
       }),
     manifest: () => manifest,
     countTokens: (body, signal) => countTokens(client, body, signal),
+    tokenize: (text, how, signal) => tokenize(client, { text, how }, signal),
     canary: (signal) => generateOne(client, model, signal),
     idle: (signal, othersRunning) => untilIdle(client, clock, signal, othersRunning ?? (() => 0)),
     exchange: (path, body, sink) => client.exchange(path, body, sink),
@@ -85,6 +86,17 @@ async function countTokens(
   // A build without the endpoint answers 404, a request it would refuse 400.
   const tokens = (answer as { readonly input_tokens?: unknown } | undefined)?.input_tokens;
   return status === 200 && typeof tokens === 'number' ? tokens : undefined;
+}
+
+async function tokenize(
+  client: EngineClient,
+  { text, how }: { readonly text: string; readonly how: TokenizeOptions },
+  signal: AbortSignal,
+): Promise<readonly unknown[] | undefined> {
+  const body = { content: text, add_special: how.addSpecial, with_pieces: how.withPieces };
+  const { status, body: answer } = await client.json('POST', '/tokenize', body, signal);
+  const tokens = (answer as { readonly tokens?: unknown } | undefined)?.tokens;
+  return status === 200 && Array.isArray(tokens) ? tokens : undefined;
 }
 
 async function healthStatus(client: EngineClient, clock: Clock, signal: AbortSignal): Promise<number | undefined> {

@@ -109,11 +109,24 @@ export interface RuntimeConnection {
    * the time; undefined where it cannot count. Rejects with the signal's reason on abort.
    */
   countTokens?(body: Buffer | string, signal: AbortSignal): Promise<number | undefined>;
+  /**
+   * The tokens of a text, as numbers or, with pieces, as `{id, piece}`; whether or not the child generates at the time.
+   * Undefined where it cannot. Rejects with the signal's reason on abort.
+   */
+  tokenize?(text: string, how: TokenizeOptions, signal: AbortSignal): Promise<readonly unknown[] | undefined>;
   /** Why the child should make way for a fresh one once nothing runs; undefined as long as it is well. */
   worn?(rssBytes: number): string | undefined;
   /** Closes sockets. The process is the supervisor's. */
   close(): void;
 }
+
+/** How a text is cut into tokens. */
+export type TokenizeOptions = {
+  /** With the tokens the model expects at the beginning of a prompt. */
+  readonly addSpecial: boolean;
+  /** With each token's text beside its number. */
+  readonly withPieces: boolean;
+};
 
 /** What a running child says of itself. */
 export type RunningManifest = {

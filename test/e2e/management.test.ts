@@ -76,3 +76,42 @@ describe('reranking', () => {
     expect((await post('/rerank', { ...asked, top_n: 1 })).body.results).toHaveLength(1);
   });
 });
+
+describe('tokens', () => {
+  const chat = { messages: [{ role: 'user', content: 'Who are you?' }] };
+
+  it('of a prompt are as many as the engine then reads', async () => {
+    const counted = await post('/v1/chat/completions/input_tokens', { model: 'tiny', ...chat });
+    const reply = await gateway.chat({ model: 'tiny', ...chat });
+    expect(counted.body).toEqual({
+      object: 'response.input_tokens',
+      input_tokens: JSON.parse(reply.text).usage.prompt_tokens,
+      x_router: { model: 'tiny', exact: true, basis: 'counted by tiny' },
+    });
+  });
+
+  it('are counted of a prompt that is too long to be served', async () => {
+    const long = { messages: [{ role: 'user', content: 'Who are you? '.repeat(500) }] };
+    const { status, body } = await post('/v1/chat/completions/input_tokens', { model: 'tiny', ...long });
+    expect(status).toBe(200);
+    expect(body.input_tokens).toBeGreaterThan(512);
+  });
+
+  it("of a text are the model's own, with pieces that make the text again", async () => {
+    const plain = await post('/v1/tokenize', { model: 'vectors', content: 'Who are you?' });
+    const pieces = await post('/tokenize', { prompt: 'Who are you?', with_pieces: true });
+    expect(plain.body).toMatchObject({ model: 'vectors', count: pieces.body.count });
+    expect(pieces.body.tokens.map(({ piece }: { piece: string }) => piece).join('')).toBe('Who are you?');
+    expect(pieces.body.tokens.map(({ id }: { id: number }) => id)).toEqual(plain.body.tokens);
+  });
+
+  it.each([
+    [{ content: 7 }, 'content'],
+    [{}, 'content'],
+    [{ content: 'a', with_pieces: 'yes' }, 'with_pieces'],
+    [{ content: 'a', model: 7 }, 'model'],
+    [{ content: 'a', model: 'nobody' }, 'model'],
+  ])('are refused: %j', async (body, param) => {
+    expect((await post('/v1/tokenize', body)).body.error).toMatchObject({ type: 'invalid_request_error', param });
+  });
+});

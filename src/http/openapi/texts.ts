@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Endpoint } from './endpoint.ts';
+import { CHAT_EXAMPLE, CHAT_REQUEST } from './openai.ts';
+import { RESPONSES_ENDPOINT } from './responses.ts';
 import { GENERATION_HEADERS, MODEL_NAME, X_ROUTER } from './shared.ts';
 
 const tag = 'OpenAI';
@@ -65,8 +67,55 @@ const rerank = (path: string): Endpoint => ({
   },
 });
 
+type Counted = Pick<Endpoint, 'path' | 'body' | 'example'>;
+
+const inputTokens = ({ path, body, example }: Counted): Endpoint => ({
+  method: 'post',
+  path: `${path}/input_tokens`,
+  tag,
+  errors,
+  summary: 'Count the tokens of a prompt without answering it',
+  description: 'Exact where a child with the tokenizer is up; nothing is loaded for it. `x_router.exact` tells.',
+  parameters: GENERATION_HEADERS,
+  ...(body === undefined ? {} : { body }),
+  example,
+  answer: {
+    description: 'The count',
+    schema: z.looseObject({
+      object: z.literal('response.input_tokens'),
+      input_tokens: z.number(),
+      x_router: z.looseObject({ exact: z.boolean(), basis: z.string() }),
+    }),
+  },
+});
+
+const tokenize = (path: string): Endpoint => ({
+  method: 'post',
+  path,
+  tag,
+  errors,
+  summary: 'The tokens of a text',
+  description:
+    'By the model that is named, which is loaded where it is not; else by the first of the policy that is loaded. The ' +
+    'text may also be named `text`, `prompt` or `input`.',
+  body: z.looseObject({
+    model: MODEL_NAME.nullish(),
+    content: z.string(),
+    add_special: z.boolean().nullish(),
+    with_pieces: z.boolean().nullish(),
+  }),
+  example: { model: 'auto', content: 'Who are you?', with_pieces: true },
+  answer: {
+    description: 'Numbers, or `{id, piece}` where pieces were asked for',
+    schema: z.looseObject({ model: z.string(), count: z.number(), tokens: z.array(z.unknown()) }),
+  },
+});
+
 /** What is asked about texts without an answer in words. */
 export const TEXT_ENDPOINTS: readonly Endpoint[] = [
   EMBEDDINGS,
+  inputTokens({ path: '/v1/chat/completions', body: CHAT_REQUEST, example: CHAT_EXAMPLE }),
+  inputTokens(RESPONSES_ENDPOINT),
+  ...['/v1/tokenize', '/tokenize'].map(tokenize),
   ...['/v1/rerank', '/rerank', '/v1/reranking', '/reranking'].map(rerank),
 ];
