@@ -31,6 +31,7 @@ const UNKNOWN_TO_RKLLM = [
   'cache_prompt',
   'samplers',
   'reasoning_effort',
+  'thinking_budget_tokens',
   'parallel_tool_calls',
 ] as const;
 
