@@ -1,16 +1,14 @@
 import type { Context, Hono } from 'hono';
 import { MODEL_CLASSES } from '../core/classes.ts';
-import { GatewayError } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
 import { decodeBody } from '../dialects/anthropic/decode.ts';
 import { encodeModel, encodeModelPage, type ListedModel } from '../dialects/anthropic/encode-models.ts';
-import { promptTokensOf } from '../route/prompt-tokens.ts';
 import type { Bindings } from './app.ts';
-import { checkIn, toWorkload } from './generation.ts';
+import { countPrompt } from './count-prompt.ts';
+import { checkIn } from './generation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
-import { type Routed, routeDryRun } from './route-request.ts';
 
 /** Header every client of Anthropic's language sends, and no other. */
 export const ANTHROPIC_VERSION = 'anthropic-version';
@@ -39,25 +37,13 @@ export function addAnthropicRoutes(app: Hono<Bindings>, parts: HttpParts): void 
  * `x_router.estimated` says.
  */
 async function countTokens(context: Context<Bindings>, parts: HttpParts) {
-  await parts.started();
   const { incoming } = context.env;
   const client = checkIn({ ...parts, isDraining: () => false }, incoming);
   const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
   const { facts, chat } = decodeBody(bytes, (name) => context.req.header(name), 'count');
-  const guessed = { ...facts, guess: await parts.classifier.guess(facts) };
-  const routed = await routeDryRun(parts, toWorkload(parts, guessed, client), () => JSON.stringify(chat));
-  const model = countingModel(routed);
-  const tokenizer = parts.supervisor.views().get(model)?.facts?.tokenizer;
-  const { tokens, basis } = promptTokensOf(routed.workload, parts.profileOf(model), tokenizer);
-  return { input_tokens: tokens, x_router: { model, basis, estimated: !basis.startsWith('counted') } };
-}
-
-// A prompt that nobody could take now, because it is too long for instance, has a length all the same.
-function countingModel({ workload, decision }: Routed): ModelId {
-  if (decision.kind === 'chosen') return decision.model;
-  const model = workload.pinnedModel ?? decision.candidates[0]?.model;
-  if (model !== undefined) return model;
-  throw new GatewayError(decision.refusal.code, decision.refusal.message);
+  const asked = { facts, chatBody: () => JSON.stringify(chat) };
+  const { tokens, model, isExact, basis } = await countPrompt(parts, asked, client);
+  return { input_tokens: tokens, x_router: { model, basis, estimated: !isExact } };
 }
 
 function listModels(parts: HttpParts): readonly ListedModel[] {
