@@ -13,12 +13,16 @@ export type NameMatch = {
 /** More names than this make an error message unreadable. */
 const LISTED_MODELS_MAX = 40;
 
+/** What Ollama's clients put behind a name that has no tag of its own. */
+const TAG = ':latest';
+
 const indexOfPolicy = new WeakMap<Policy, ReadonlyMap<string, NameMatch>>();
 
 /**
  * Finds the model a client means: by id, alias, file name (with or without folder, extension and vendor prefix) or
  * friendly name, in this order, case ignored. Where several models share a friendly name (one model exported for three
- * context lengths) the first declared wins and the others are listed. Undefined when nobody answers to the name.
+ * context lengths) the first declared wins and the others are listed. A name that ends with `:latest` also stands for
+ * what is before it. Undefined when nobody answers to the name.
  */
 export function resolveModelName(name: string, policy: Policy): NameMatch | undefined {
   let index = indexOfPolicy.get(policy);
@@ -26,8 +30,11 @@ export function resolveModelName(name: string, policy: Policy): NameMatch | unde
     index = buildIndex(policy);
     indexOfPolicy.set(policy, index);
   }
-  return index.get(name.toLowerCase()) ?? index.get(normalizedName(name));
+  return lookUp(index, name) ?? (name.endsWith(TAG) ? lookUp(index, name.slice(0, -TAG.length)) : undefined);
 }
+
+const lookUp = (index: ReadonlyMap<string, NameMatch>, name: string): NameMatch | undefined =>
+  index.get(name.toLowerCase()) ?? index.get(normalizedName(name));
 
 /** The ids a client may ask for, for messages; `no model is declared` when there is none. */
 export function describeKnownModels(policy: Policy): string {

@@ -8,6 +8,7 @@ import { retryHeaders, statusOf } from './error-status.ts';
 import { checkIn, toGatewayError } from './generation.ts';
 import { health, readiness } from './health.ts';
 import { addModelRoutes } from './models.ts';
+import { addOllamaRoutes } from './ollama-routes.ts';
 import { addOpenApiRoutes } from './openapi/routes.ts';
 import type { HttpParts } from './parts.ts';
 import { addRouterRoutes } from './router-routes.ts';
@@ -35,12 +36,14 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   addAnthropicRoutes(app, parts);
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
+  addOllamaRoutes(app, parts);
   addTokenRoutes(app, parts);
   addOpenApiRoutes(app, parts.version);
   addStoredResponseRoutes(app);
   app.notFound((context) => {
     const { method, path } = context.req;
-    const allowed = allowedMethods(app, path);
+    // A path whose own method leads here is served to others only: the root, to clients that are no browser.
+    const allowed = allowedMethods(app, path).filter((other) => other !== method);
     if (allowed.length > 0) {
       context.header('allow', allowed.join(', '));
       throw new GatewayError('method_not_allowed', `${path} is not for ${method}; use ${allowed.join(' or ')}`);

@@ -1,11 +1,13 @@
 import { encodeAnthropicError } from '../dialects/anthropic/encode-error.ts';
 import type { EncodeError } from '../dialects/codec.ts';
+import { encodeOllamaError } from '../dialects/ollama/encode-error.ts';
 import { encodeOpenAiError } from '../dialects/openai/encode-error.ts';
 import { ANTHROPIC_VERSION } from './anthropic-routes.ts';
 
 /** Beginnings of paths whose clients speak another language than OpenAI's; the longest that fits decides. */
 const LANGUAGES: readonly { readonly prefix: string; readonly encode: EncodeError }[] = [
   { prefix: '/v1/messages', encode: encodeAnthropicError },
+  { prefix: '/api/', encode: encodeOllamaError },
 ];
 
 /** Headers by lower-case name. */

@@ -1,5 +1,6 @@
 import { ANTHROPIC_ENDPOINTS } from './anthropic.ts';
 import type { Endpoint } from './endpoint.ts';
+import { OLLAMA_ENDPOINTS } from './ollama.ts';
 import { OPENAI_ENDPOINTS } from './openai.ts';
 import { PROCESS_ENDPOINTS } from './process.ts';
 import { RESPONSES_ENDPOINT } from './responses.ts';
@@ -12,6 +13,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...ANTHROPIC_ENDPOINTS,
   RESPONSES_ENDPOINT,
   ...TEXT_ENDPOINTS,
+  ...OLLAMA_ENDPOINTS,
   ...ROUTER_ENDPOINTS,
   ...PROCESS_ENDPOINTS,
 ];
