@@ -136,6 +136,12 @@ describe('classify: the model', () => {
     expect(workloadOf({ model: 'auto:batch' }).pinnedModel).toBeUndefined();
   });
 
+  it('a tag that Ollama’s clients put behind a name means nothing', () => {
+    expect(workloadOf({ model: 'qwen3.5-4b:latest' }).pinnedModel).toBe('qwen3.5-4b');
+    expect(workloadOf({ model: 'default:latest' }).pinnedModel).toBe('qwen3.5-4b');
+    expect(mistakeOf({ model: 'qwen3.5-4b:latest:latest' }).code).toBe('model_not_found');
+  });
+
   it('a friendly name that fits two models takes the first declared and says so', () => {
     const { pinnedModel, reasons } = workloadOf({ model: 'qwen3-1.7b' });
     expect(pinnedModel).toBe('npu-short');
