@@ -11,6 +11,8 @@ const CAUSES: readonly { readonly pattern: RegExp; readonly permanent: boolean }
   { pattern: /(unable|failed) to allocate|out of memory|cannot allocate memory|bad_alloc/i, permanent: false },
   { pattern: /couldn't bind|failed to bind|address already in use/i, permanent: false },
   { pattern: /error loading model/i, permanent: true },
+  // ggml_abort: file, line and the assertion that did not hold; a debugger's trace may follow.
+  { pattern: /^\S+\.(?:c|cpp|h|hpp|cu|m):\d+: /, permanent: false },
 ];
 
 /** What the last lines of a llama-server that ended while loading mean; undefined when none of them names a cause. */

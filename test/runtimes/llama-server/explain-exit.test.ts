@@ -32,6 +32,20 @@ describe('explainExit', () => {
     expect(explainExit(lines)?.permanent).toBe(false);
   });
 
+  it('quotes an assertion that failed and not the trace behind it', () => {
+    const lines = [
+      '0.00.034.065 I cmn          init: llama threadpool init, n_threads = 1',
+      './common/common.cpp:2248: get_sub_batch: failed to add token 0 at index 1 (error -1, n = 2)',
+      '#13 0x000055c343588261 in ?? ()',
+      '[Inferior 1 (process 21038) detached]',
+    ];
+    expect(explainExit(lines)).toEqual({
+      reason:
+        'llama-server says: ./common/common.cpp:2248: get_sub_batch: failed to add token 0 at index 1 (error -1, n = 2)',
+      permanent: false,
+    });
+  });
+
   it('does not give up where the port was taken', () => {
     expect(explainExit(["E start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 80"])?.permanent).toBe(
       false,
