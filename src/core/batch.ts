@@ -125,6 +125,8 @@ export type NewJob = {
   readonly messageCount: number;
   /** Bound on output tokens that the line gives. */
   readonly maxTokens: number | undefined;
+  /** Id of the model that the line insists on; undefined = the planner's choice. */
+  readonly model: string | undefined;
 };
 
 /** A job that somebody works on, until the lease runs out or it is given back. */
@@ -201,7 +203,7 @@ export interface JobQueue {
 }
 
 /** A job that has not ended, as the planner sees it. */
-export type OpenJob = Pick<NewJob, 'line' | 'promptChars' | 'messageCount' | 'maxTokens'>;
+export type OpenJob = Pick<NewJob, 'line' | 'customId' | 'promptChars' | 'messageCount' | 'maxTokens' | 'model'>;
 
 /** One line of an output or error file. */
 export type JobLine = { readonly line: number; readonly text: string };

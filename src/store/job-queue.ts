@@ -20,10 +20,13 @@ type JobRow = {
   readonly promptChars: number;
   readonly messageCount: number;
   readonly maxTokens: number | null;
+  readonly model: string | null;
   readonly attempts: number;
   readonly crashes: number;
   readonly partial: string | null;
 };
+
+type Nullable<Row, Names extends keyof Row> = Omit<Row, Names> & { readonly [Name in Names]: Row[Name] | null };
 
 type Guard = <Result>(call: () => Result) => Result;
 
@@ -33,13 +36,13 @@ type Guard = <Result>(call: () => Result) => Result;
  */
 export function openJobQueue(database: Database, clock: Clock, guard: Guard): JobQueue {
   const insert = database.prepare(`
-    INSERT INTO batch_jobs (batch, line, custom_id, offset, length, prompt_chars, message_count, max_tokens)
-    VALUES (@batch, @line, @customId, @offset, @length, @promptChars, @messageCount, @maxTokens)
+    INSERT INTO batch_jobs (batch, line, custom_id, offset, length, prompt_chars, message_count, max_tokens, asked_model)
+    VALUES (@batch, @line, @customId, @offset, @length, @promptChars, @messageCount, @maxTokens, @model)
     ON CONFLICT (batch, line) DO NOTHING`);
   const countIn = database.prepare('UPDATE batches SET total = total + ? WHERE id = ?');
   const selectNext = database.prepare<unknown[], JobRow>(`
     SELECT batch, line, custom_id AS customId, offset, length, prompt_chars AS promptChars,
-      message_count AS messageCount, max_tokens AS maxTokens, attempts, crashes, partial
+      message_count AS messageCount, max_tokens AS maxTokens, asked_model AS model, attempts, crashes, partial
     FROM batch_jobs
     WHERE batch = @batch AND state = 'open' AND (@line IS NULL OR line = @line)
       AND (lease IS NULL OR lease_until_ms <= @nowMs)
@@ -69,8 +72,9 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     "UPDATE batch_jobs SET state = 'cancelled', lease = NULL, partial = NULL WHERE batch = ? AND state = 'open'",
   );
   const hold = database.prepare('UPDATE batches SET held = ? WHERE id = ?');
-  const selectOpen = database.prepare<unknown[], OpenJob & { readonly maxTokens: number | null }>(`
-    SELECT line, prompt_chars AS promptChars, message_count AS messageCount, max_tokens AS maxTokens
+  const selectOpen = database.prepare<unknown[], Nullable<OpenJob, 'maxTokens' | 'model'>>(`
+    SELECT line, custom_id AS customId, prompt_chars AS promptChars, message_count AS messageCount,
+      max_tokens AS maxTokens, asked_model AS model
     FROM batch_jobs WHERE batch = ? AND state = 'open' ORDER BY line`);
   const selectCounts = database.prepare<unknown[], JobCounts>('SELECT total, done, failed FROM batches WHERE id = ?');
   const selectResults = database.prepare<unknown[], JobLine>(`
@@ -80,7 +84,8 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
 
   const enqueue = database.transaction((batch: string, jobs: readonly NewJob[]) => {
     let added = 0;
-    for (const job of jobs) added += insert.run({ ...job, batch, maxTokens: job.maxTokens ?? null }).changes;
+    for (const job of jobs)
+      added += insert.run({ ...job, batch, maxTokens: job.maxTokens ?? null, model: job.model ?? null }).changes;
     countIn.run(added, batch);
   });
   const claim = database.transaction((batch: string, leaseMs: number, line: number | undefined) => {
@@ -114,7 +119,11 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     pause: async (batch) => void guard(() => hold.run(1, batch)),
     resume: async (batch) => void guard(() => hold.run(0, batch)),
     open: async (batch) =>
-      guard(() => selectOpen.all(batch)).map((job) => ({ ...job, maxTokens: job.maxTokens ?? undefined })),
+      guard(() => selectOpen.all(batch)).map(({ maxTokens, model, ...job }) => ({
+        ...job,
+        maxTokens: maxTokens ?? undefined,
+        model: model ?? undefined,
+      })),
     counts: async (batch) => guard(() => selectCounts.get(batch)) ?? { total: 0, done: 0, failed: 0 },
     results: async (batch, page) => guard(() => selectResults.all({ batch, ...page })),
     forget: async (batch) => void guard(() => forget.run(batch)),
@@ -127,10 +136,11 @@ export const NO_USAGE: BatchUsage = { inputTokens: 0, cachedTokens: 0, outputTok
 const keyOf = ({ batch, line, lease }: ClaimedJob) => ({ batch, line, lease });
 
 // The row is as it was before the claim, which is one more attempt.
-const claimed = ({ maxTokens, partial, ...row }: JobRow, lease: string): ClaimedJob => ({
+const claimed = ({ maxTokens, model, partial, ...row }: JobRow, lease: string): ClaimedJob => ({
   ...row,
   lease,
   attempts: row.attempts + 1,
   maxTokens: maxTokens ?? undefined,
+  model: model ?? undefined,
   partial: partial ?? undefined,
 });

@@ -173,6 +173,7 @@ export const MIGRATIONS: readonly string[] = [
     prompt_chars INTEGER NOT NULL,
     message_count INTEGER NOT NULL,
     max_tokens INTEGER,
+    asked_model TEXT,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed', 'cancelled')),
     attempts INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,

@@ -63,6 +63,8 @@ const tuneRunSchema = z.object({
   sluiceVersion: z.string(),
   /** In the order they were first tried. */
   trials: z.array(trialSchema),
+  /** KV caches whose answers were compared with those of a 16-bit one. */
+  caches: z.array(z.object({ cache: z.string(), passed: z.boolean(), text: z.string() })).default([]),
   /** How the best settings compare with those in force; absent until both were measured side by side. */
   comparison: z
     .object({

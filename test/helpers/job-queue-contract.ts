@@ -27,6 +27,7 @@ const job = (line: number): NewJob => ({
   promptChars: 50 + line,
   messageCount: 1,
   maxTokens: line % 2 === 0 ? 16 : undefined,
+  model: line === 3 ? 'm' : undefined,
 });
 
 /** What every implementation of the job queue promises. */
@@ -149,9 +150,9 @@ export function describeJobQueue(name: string, make: () => Promise<QueueUnderTes
 
     it('tells a planner what is left', async () => {
       expect(await queue.open('a')).toEqual([
-        { line: 1, promptChars: 51, messageCount: 1, maxTokens: undefined },
-        { line: 2, promptChars: 52, messageCount: 1, maxTokens: 16 },
-        { line: 3, promptChars: 53, messageCount: 1, maxTokens: undefined },
+        { line: 1, customId: 'item-1', promptChars: 51, messageCount: 1, maxTokens: undefined, model: undefined },
+        { line: 2, customId: 'item-2', promptChars: 52, messageCount: 1, maxTokens: 16, model: undefined },
+        { line: 3, customId: 'item-3', promptChars: 53, messageCount: 1, maxTokens: undefined, model: 'm' },
       ]);
     });
 

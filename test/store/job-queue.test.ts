@@ -48,7 +48,16 @@ describe('a full disk', () => {
     const store = openStore(join(temporaryFolder(), 'sluice.db'), { clock, pagesMax: 60 });
     onTestFinished(() => store.close());
     store.batches.addBatch(batch('a'));
-    const job = { line: 1, customId: 'x', offset: 0, length: 1, promptChars: 1, messageCount: 1, maxTokens: undefined };
+    const job = {
+      line: 1,
+      customId: 'x',
+      offset: 0,
+      length: 1,
+      promptChars: 1,
+      messageCount: 1,
+      maxTokens: undefined,
+      model: undefined,
+    };
     await store.jobs.enqueue('a', [job]);
     const claimed = await store.jobs.claim('a', { leaseMs: 1000 });
     if (claimed === undefined) throw new Error('nothing to claim');

@@ -1,0 +1,36 @@
+/**
+ * How the time that batches really took compares with what was planned, learned over nights: the logarithm of actual
+ * over planned time has a mean and a spread, both fading with about ten batches.
+ */
+export type Pace = { readonly meanLog: number; readonly varianceLog: number; readonly n: number };
+
+/** Before any night was seen: on plan, with a spread of 15 %. */
+export const FIRST_PACE: Pace = { meanLog: 0, varianceLog: 0.15 ** 2, n: 0 };
+
+/** Weight of the newest batch once ten have been seen. */
+const WEIGHT_MIN = 0.1;
+/** Standard deviations above the mean below which 95 % of a normal distribution lie. */
+const Z95 = 1.645;
+/** Nights are not better than planned for ever: a promise keeps this reserve at least. */
+const SAFETY_MIN = 1.05;
+
+/** The pace with one more batch; times in ms, both above zero, else nothing is learned. */
+export function learnPace(pace: Pace, actualMs: number, plannedMs: number): Pace {
+  if (!(actualMs > 0 && plannedMs > 0)) return pace;
+  const log = Math.log(actualMs / plannedMs);
+  const n = pace.n + 1;
+  const weight = Math.max(WEIGHT_MIN, 1 / (n + 1));
+  const off = log - pace.meanLog;
+  return {
+    meanLog: pace.meanLog + weight * off,
+    varianceLog: (1 - weight) * (pace.varianceLog + weight * off * off),
+    n,
+  };
+}
+
+/** What planned time is multiplied by to be kept in 19 nights of 20. */
+export const safetyOf = ({ meanLog, varianceLog }: Pace): number =>
+  Math.max(SAFETY_MIN, Math.exp(meanLog + Z95 * Math.sqrt(varianceLog)));
+
+/** What planned time is multiplied by to be what is expected. */
+export const expectedOf = ({ meanLog }: Pace): number => Math.exp(meanLog);

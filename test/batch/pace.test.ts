@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { expectedOf, FIRST_PACE, learnPace, type Pace, safetyOf } from '../../src/batch/pace.ts';
+import { drawLogNormal, seededRandom } from '../../src/core/random.ts';
+
+const nights = (count: number, factor: () => number): Pace => {
+  let pace = FIRST_PACE;
+  for (let night = 0; night < count; night += 1) pace = learnPace(pace, 1000 * factor(), 1000);
+  return pace;
+};
+
+describe('the pace of batches', () => {
+  it('begins on plan with a reserve', () => {
+    expect(expectedOf(FIRST_PACE)).toBe(1);
+    expect(safetyOf(FIRST_PACE)).toBeCloseTo(1.28, 2);
+  });
+
+  it('learns that nights are slower than planned', () => {
+    const pace = nights(20, () => 1.4);
+    expect(expectedOf(pace)).toBeCloseTo(1.4, 1);
+    expect(safetyOf(pace)).toBeGreaterThan(1.4);
+  });
+
+  it('keeps a reserve however good the nights were', () => {
+    expect(safetyOf(nights(50, () => 0.5))).toBe(1.05);
+  });
+
+  it('learns nothing from what did not run', () => {
+    expect(learnPace(FIRST_PACE, 0, 10)).toBe(FIRST_PACE);
+    expect(learnPace(FIRST_PACE, 10, 0)).toBe(FIRST_PACE);
+    expect(learnPace(FIRST_PACE, Number.NaN, 1)).toBe(FIRST_PACE);
+  });
+
+  it('keeps about nineteen of twenty promises', () => {
+    const random = seededRandom(9);
+    const factor = () => drawLogNormal(random, 1.2, 0.25);
+    let pace = nights(30, factor);
+    let kept = 0;
+    for (let night = 0; night < 500; night += 1) {
+      const actual = factor();
+      if (actual <= safetyOf(pace)) kept += 1;
+      pace = learnPace(pace, actual, 1);
+    }
+    expect(kept / 500).toBeGreaterThan(0.91);
+    expect(kept / 500).toBeLessThan(0.985);
+  });
+});
