@@ -22,7 +22,7 @@ export function decodeMessages(system: unknown, value: unknown): readonly ChatMe
   const texts = isGiven(system) ? [...decodeTexts(system, 'system')] : [];
   const messages: ChatMessage[] = [];
   const list = listAt(value, 'messages');
-  if (list.length === 0) throw wrong('messages', 'at least one message', value);
+  if (list.length === 0) throw wrong('messages', 'an array of at least one message', value);
   for (let index = 0; index < list.length; index += 1) {
     const at = `messages[${index}]`;
     const message = fieldsAt(list[index], at);

@@ -56,6 +56,7 @@ const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   load_timeout: OVERLOADED,
   runtime_missing: OVERLOADED,
   runtime_failed: BROKEN,
+  degenerate_output: BROKEN,
   runtime_rejected: INVALID,
   cancelled: { ...INVALID, status: 499 },
   timeout: TIMED_OUT,

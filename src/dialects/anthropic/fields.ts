@@ -41,6 +41,6 @@ export function listAt(value: unknown, at: string): readonly unknown[] {
 const SHOWN_MAX = 80;
 
 function shown(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
   return typeof value === 'object' ? 'an object' : JSON.stringify(value).slice(0, SHOWN_MAX);
 }
