@@ -45,7 +45,11 @@ function appOf(known: readonly Known[]) {
 }
 
 const bindings = { incoming: { headers: {} } };
-const get = async (app: ReturnType<typeof appOf>, path: string) => (await app.request(path, {}, bindings)).json();
+/** Parsed JSON: tests look into it and expect what they find. */
+type Parsed = ReturnType<typeof JSON.parse>;
+
+const get = async (app: ReturnType<typeof appOf>, path: string): Promise<Parsed> =>
+  (await app.request(path, {}, bindings)).json();
 
 describe('GET /api/tags', () => {
   it('lists what can be asked, with what the file tells', async () => {
@@ -182,7 +186,9 @@ describe('what manages models', () => {
     const reply = await appOf([]).request(path, { method }, bindings);
     expect([reply.status, reply.headers.get('x-should-retry')]).toEqual([501, 'false']);
     if (method === 'HEAD') return;
-    expect((await reply.json()).error).toMatch(/^\/api\/\w+ is not served: models are files that the policy declares/);
+    expect(((await reply.json()) as Parsed).error).toMatch(
+      /^\/api\/\w+ is not served: models are files that the policy declares/,
+    );
   });
 
   it('does not hide that an endpoint does not exist', async () => {
