@@ -30,6 +30,7 @@ export function capabilitiesOf(
     jsonSchema: [true, `${PROGRAM}'s grammars`],
     logprobs: [true, PROGRAM],
     generation: generationOf(settings),
+    completions: [true, PROGRAM],
     embeddings: embeddingsOf(settings, metadata.pooling),
     rerank: [isReranker(settings), isReranker(settings) ? 'started with --reranking' : 'not started with --reranking'],
     thinking: thinkingOf(settings.reasoningBudget, template),

@@ -128,6 +128,7 @@ function readyView(index: number): ModelView {
         jsonSchema: true,
         logprobs: true,
         generation: true,
+        completions: true,
         embeddings: false,
         rerank: false,
         thinking: false,

@@ -198,6 +198,10 @@ function neededCapabilities(facts: RequestFacts, reasons: Reason[]): Partial<Cap
     needs[facts.wants] = true;
     reasons.push({ rule: 'endpoint', detail: `asks for ${facts.wants}` });
   }
+  if (facts.rawPrompt === true) {
+    needs.completions = true;
+    reasons.push({ rule: 'endpoint', detail: 'a raw prompt to be completed' });
+  }
   if (facts.imageCount > 0) {
     needs.vision = true;
     reasons.push({ rule: 'images', detail: `${facts.imageCount} image part(s) need a vision model` });

@@ -237,6 +237,8 @@ export type Capabilities = {
   readonly logprobs: boolean;
   /** Answers in words; false for a model that only computes vectors or scores. Every chat needs it. */
   readonly generation: boolean;
+  /** Goes on with a raw prompt, past its chat template. */
+  readonly completions: boolean;
   readonly embeddings: boolean;
   /** Scores how well documents answer a query. */
   readonly rerank: boolean;

@@ -14,6 +14,8 @@ export type RequestFacts = {
   readonly stream: boolean;
   /** There where no answer in words is asked for, but vectors of the texts or how well documents answer a query. */
   readonly wants?: 'embeddings' | 'rerank';
+  /** True where the prompt goes to the model as it is, past its chat template. */
+  readonly rawPrompt?: boolean;
   /** All system/developer text, joined by newlines; empty when there is none. */
   readonly systemText: string;
   /** Text of the last user message; empty when there is none. */

@@ -1,5 +1,6 @@
 import { anthropicMessages } from './anthropic/codec.ts';
 import type { GenerationCodec } from './codec.ts';
+import { openAiCompletions } from './completions/codec.ts';
 import { openAiEmbeddings } from './embeddings/codec.ts';
 import { ollamaChat, ollamaGenerate } from './ollama/codec.ts';
 import { openAiChat } from './openai/codec.ts';
@@ -9,6 +10,7 @@ import { openAiResponses } from './responses/codec.ts';
 /** Every endpoint that answers with a generation; the server listens at each one's path. */
 export const GENERATION_CODECS: readonly GenerationCodec[] = [
   openAiChat,
+  openAiCompletions,
   openAiResponses,
   anthropicMessages,
   ollamaChat,

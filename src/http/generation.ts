@@ -79,7 +79,7 @@ async function answerGeneration(
   const facts = completed instanceof Promise ? await completed : completed;
   const asked = { ...toWorkload(parts, facts, client), draw: drawOf(arrival.requestId) };
   // Another policy is tried on conversations only.
-  const isKept = parts.policy().gateway.recordFeatures && facts.wants === undefined;
+  const isKept = parts.policy().gateway.recordFeatures && facts.wants === undefined && facts.rawPrompt !== true;
   const features = isKept ? recordFeatures(facts, parts.policy(), asked.task) : undefined;
   const routed = routeRequest(parts, asked, decoded.chatBody);
   const { workload, decision } = routed instanceof Promise ? await routed : routed;

@@ -43,6 +43,7 @@ const capabilitiesSchema = closedMap({
   json_schema: z.boolean().optional().describe('Guarantees JSON and JSON-schema output by a grammar.'),
   logprobs: z.boolean().optional().describe('Returns token probabilities.'),
   generation: z.boolean().optional().describe('Answers in words; false: never chosen for a chat.'),
+  completions: z.boolean().optional().describe('Goes on with a raw prompt, past its chat template.'),
   embeddings: z.boolean().optional().describe('Computes embeddings.'),
   rerank: z.boolean().optional().describe('Scores documents against a query.'),
   thinking: z.boolean().optional().describe('Thinks before it answers.'),

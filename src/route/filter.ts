@@ -212,6 +212,7 @@ const CAPABILITY_WORDS: Readonly<Record<keyof Capabilities, string>> = {
   jsonSchema: 'grammar-constrained output',
   logprobs: 'logprobs',
   generation: 'generation',
+  completions: 'completions of a raw prompt',
   embeddings: 'embeddings',
   rerank: 'reranking',
   thinking: 'thinking',

@@ -136,6 +136,7 @@ function factsOf(
       jsonSchema: !size.onNpu,
       logprobs: !size.onNpu,
       generation: true,
+      completions: !size.onNpu,
       embeddings: false,
       rerank: false,
       thinking: false,

@@ -241,7 +241,7 @@ describe('errors', () => {
     );
     const headers = { authorization: `Bearer ${KEY}` };
     const reply = await fetch(`${gateway.url}/v1/responses`, { method: 'POST', headers, body: '{"input": ' });
-    expect([reply.status, (await reply.json()).error.type]).toEqual([400, 'invalid_request_error']);
+    expect([reply.status, ((await reply.json()) as Parsed).error.type]).toEqual([400, 'invalid_request_error']);
   });
 
   it('say that nothing is stored', async () => {

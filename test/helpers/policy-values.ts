@@ -38,6 +38,7 @@ export function modelFacts(given: Partial<ModelFacts> = {}): ModelFacts {
       jsonSchema: true,
       logprobs: true,
       generation: true,
+      completions: true,
       embeddings: false,
       rerank: false,
       thinking: false,

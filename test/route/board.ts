@@ -73,6 +73,7 @@ function viewOf(model: ModelPolicy, state: BoardState): ModelView {
         jsonSchema: !onNpu,
         logprobs: !onNpu,
         generation: true,
+        completions: !onNpu,
         embeddings: false,
         rerank: false,
         thinking: false,

@@ -29,7 +29,10 @@ export interface StreamTap {
 }
 
 const FINISH = Buffer.from('"finish_reason":"');
-const CONTENT_MARKERS = ['"content":"', '"reasoning_content":"', '"tool_calls":['].map((text) => Buffer.from(text));
+// `"text"` is how a completion of a raw prompt says it.
+const CONTENT_MARKERS = ['"content":"', '"reasoning_content":"', '"tool_calls":[', '"text":"'].map((text) =>
+  Buffer.from(text),
+);
 const DONE = Buffer.from('data: [DONE]');
 const EVENT_END = Buffer.from('\n\n');
 const NEWLINE = 0x0a;

@@ -1,4 +1,5 @@
 import { ANTHROPIC_ENDPOINTS } from './anthropic.ts';
+import { COMPLETIONS_ENDPOINT } from './completions.ts';
 import type { Endpoint } from './endpoint.ts';
 import { OLLAMA_ENDPOINTS } from './ollama.ts';
 import { OPENAI_ENDPOINTS } from './openai.ts';
@@ -11,6 +12,7 @@ import { TEXT_ENDPOINTS } from './texts.ts';
 export const ENDPOINTS: readonly Endpoint[] = [
   ...OPENAI_ENDPOINTS,
   ...ANTHROPIC_ENDPOINTS,
+  COMPLETIONS_ENDPOINT,
   RESPONSES_ENDPOINT,
   ...TEXT_ENDPOINTS,
   ...OLLAMA_ENDPOINTS,
