@@ -15,8 +15,10 @@ import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { createClassifier } from './serve/classifier.ts';
 import { createClientLimits } from './serve/client-limits.ts';
+import { createDrain } from './serve/drain.ts';
 import { createIdleBench, type IdleBench } from './serve/idle-bench.ts';
 import type { ServeParts } from './serve/job.ts';
+import { createLoopGuard } from './serve/loop-guard.ts';
 import { observeRun } from './serve/observe-run.ts';
 import { createPromptKnowledge, type PromptKnowledge } from './serve/prompt-knowledge.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
@@ -254,6 +256,7 @@ class RunningGateway implements Gateway {
     const { supervisor, profiles, learner, store } = this.#machine;
     const policy = () => this.#source.current();
     const serve = this.#makeServeParts();
+    const drain = createDrain();
     const sources = {
       clock,
       policy,
@@ -284,7 +287,8 @@ class RunningGateway implements Gateway {
         return model === undefined ? {} : profiles.profileOf(model, supervisor.views().get(id)?.facts);
       },
       recentRequests: (limit, requestId) => store.recentRequests(limit, { requestId }),
-      isDraining: () => this.#isDraining,
+      isDraining: () => this.#isDraining || drain.active,
+      drain,
       isStarting: () => this.#isStarting,
       started: () => this.#started,
       startedAtMs: clock.nowMs(),
@@ -326,6 +330,7 @@ class RunningGateway implements Gateway {
         const { ubatch } = policy.models.get(id)?.settings ?? {};
         return { device, slots: view?.parallel ?? 1, ubatch, contextTokens: view?.facts?.contextTokens };
       },
+      guard: createLoopGuard({ isOn: () => this.#source.current().gateway.streamGuard === 'stop', emit: events.emit }),
       tooLong: (id, told) => {
         const model = this.#source.current().models.get(id);
         if (model !== undefined) profiles.observe(model, told);

@@ -7,6 +7,7 @@ import { errorLanguage } from './error-language.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import { checkIn, toGatewayError } from './generation.ts';
 import { health, readiness } from './health.ts';
+import { addManagementRoutes } from './management.ts';
 import { addModelRoutes } from './models.ts';
 import { addOllamaRoutes } from './ollama-routes.ts';
 import { addOpenApiRoutes } from './openapi/routes.ts';
@@ -33,6 +34,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
       await next();
     });
   }
+  addManagementRoutes(app, parts);
   addAnthropicRoutes(app, parts);
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);

@@ -155,8 +155,10 @@ function completeFacts(parts: HttpParts, facts: RequestFacts): RequestFacts | Pr
 
 /** Refuses work while shutting down, else finds out who asks. Throws `shutting_down` or `unauthorized`. */
 export function checkIn(parts: HttpParts, incoming: IncomingMessage): ClientPolicy | undefined {
-  if (parts.isDraining())
-    throw new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
+  if (parts.isDraining()) {
+    const why = parts.drain.active ? 'drained by its operator and takes no new work' : 'shutting down';
+    throw new GatewayError('shutting_down', `the gateway is ${why}`, { retryAfterMs: 5000 });
+  }
   return parts.authenticate()(incoming.headers.authorization, headerOf(incoming, 'x-api-key'));
 }
 

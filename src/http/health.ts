@@ -28,7 +28,7 @@ export function readiness(parts: HttpParts): Readiness {
 }
 
 function explain(parts: HttpParts, usable: number): string {
-  if (parts.isDraining()) return 'shutting down';
+  if (parts.isDraining()) return parts.drain.active ? 'drained: no new work is taken' : 'shutting down';
   if (parts.isStarting()) return 'starting: models are being looked at';
   if (usable > 0) return `${usable} of ${parts.policy().models.size} models can be used`;
   return `no usable model: each one's reason and remedy is listed; the policy is ${parts.policy().file}`;

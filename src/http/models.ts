@@ -3,6 +3,8 @@ import { describeKnownModels, resolveModelName } from '../classify/model-name.ts
 import { MODEL_CLASSES } from '../core/classes.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ModelPolicy } from '../core/policy.ts';
+import { prefillMsOf } from '../core/service-model.ts';
+import { serviceFigures } from '../route/service.ts';
 import type { Bindings } from './app.ts';
 import type { HttpParts } from './parts.ts';
 import { snakeCase } from './snake-case.ts';
@@ -38,7 +40,8 @@ function encodeVirtual(id: string, parts: HttpParts) {
   return { id, object: 'model', created: Math.floor(parts.startedAtMs / 1000), owned_by: 'sluice' };
 }
 
-function encodeModel(model: ModelPolicy, parts: HttpParts) {
+/** A model as OpenAI's object, with what we know beside it. */
+export function encodeModel(model: ModelPolicy, parts: HttpParts) {
   const view = parts.supervisor.views().get(model.id);
   return {
     ...encodeVirtual(model.id, parts),
@@ -49,5 +52,28 @@ function encodeModel(model: ModelPolicy, parts: HttpParts) {
     simulated: isSimulated(model, parts.policy()) ? true : undefined,
     context_length: view?.facts?.contextTokens ?? model.settings.context,
     capabilities: snakeCase(view?.facts?.capabilities),
+    speed: encodeSpeed(model, parts),
   };
 }
+
+/**
+ * Speed of the loaded model, as routing reckons with it; null where the model cannot be used. `basis` is the least trusted
+ * of the figures, so that an estimate is never taken for a measurement.
+ */
+function encodeSpeed(model: ModelPolicy, parts: HttpParts) {
+  const view = parts.snapshot().models.get(model.id);
+  if (view === undefined || view.availability.kind === 'unavailable') return null;
+  const { service, profile, runBasis } = serviceFigures(view, model);
+  const { promptTokens } = parts.policy().verdicts.chat;
+  return {
+    prefill_tokens_per_sec: hundredth(profile.prefillTokensPerSec.value),
+    decode_tokens_per_sec: hundredth(profile.decodeTokensPerSec.value),
+    ttft_ms: hundredth(prefillMsOf(service, promptTokens)),
+    ttft_prompt_tokens: promptTokens,
+    load_ms: hundredth(service.loadMs),
+    basis: runBasis,
+    stale: view.stale.length > 0,
+  };
+}
+
+const hundredth = (value: number): number => Math.round(value * 100) / 100;

@@ -20,6 +20,8 @@ export interface OpenAnswers {
   remove(answer: OpenAnswer): void;
   find(id: RequestId): OpenAnswer | undefined;
   cancelAll(): void;
+  /** Resolves when there is none, at once where there is none now. */
+  idle(): Promise<void>;
 }
 
 const TICK_MS = 500;
@@ -31,6 +33,7 @@ const TICK_MS = 500;
  */
 export function createOpenAnswers(clock: Clock): OpenAnswers {
   const answers: OpenAnswer[] = [];
+  const waiting: (() => void)[] = [];
   let ticking = false;
   const tick = () => {
     ticking = false;
@@ -56,11 +59,14 @@ export function createOpenAnswers(clock: Clock): OpenAnswers {
       if (slot === -1) return;
       answer.slot = -1;
       const last = answers.pop();
-      if (last === undefined || last === answer) return;
-      answers[slot] = last;
-      last.slot = slot;
+      if (last !== undefined && last !== answer) {
+        answers[slot] = last;
+        last.slot = slot;
+      }
+      if (answers.length === 0) for (const resolve of waiting.splice(0)) resolve();
     },
     find: (id) => answers.find(({ requestId }) => requestId === id),
+    idle: () => (answers.length === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     cancelAll: () => {
       for (const answer of [...answers]) answer.cancel();
     },

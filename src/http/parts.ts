@@ -6,6 +6,7 @@ import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { Classifier } from '../serve/classifier.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
+import type { Drain } from '../serve/drain.ts';
 import type { IdleBenchStatus } from '../serve/idle-bench.ts';
 import type { ServeParts } from '../serve/job.ts';
 import type { PromptKnowledge } from '../serve/prompt-knowledge.ts';
@@ -33,7 +34,9 @@ export type HttpParts = {
   readonly profileOf: (model: ModelId) => Profile;
   /** Newest first; with an id, that request alone. */
   readonly recentRequests: (limit: number, requestId?: RequestId) => readonly RequestRecord[];
+  /** True where no new work is taken, because of an operator's wish or because the gateway stops. */
   readonly isDraining: () => boolean;
+  readonly drain: Drain;
   /** True until the models have been looked at for the first time; `started` resolves then. */
   readonly isStarting: () => boolean;
   readonly started: () => Promise<void>;

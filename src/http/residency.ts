@@ -29,7 +29,7 @@ export async function answerResidency(parts: HttpParts, request: ResidencyReques
     leave();
   });
   try {
-    const { id } = findModel(nameOf(decoded.facts.model), parts);
+    const id = modelToHold(decoded.facts.model, parts);
     if (decoded.residency === 'unload') await parts.supervisor.unload(id);
     else {
       await parts.supervisor.load(id, abort.signal);
@@ -43,16 +43,14 @@ export async function answerResidency(parts: HttpParts, request: ResidencyReques
   }
 }
 
-// `auto` leaves the choice to us, and without a request there is nothing to choose by.
-function nameOf(name: string): string {
-  if (name !== 'auto' && !name.startsWith('auto:')) return name;
-  throw new GatewayError(
-    'invalid_request',
-    `name the model to load or unload; "${name.slice(0, 80)}" stands for none`,
-    {
-      param: 'model',
-    },
-  );
+/**
+ * The model that is to be loaded or unloaded. Throws `model_not_found`, or `invalid_request` for `auto`: without a request
+ * there is nothing to choose by.
+ */
+export function modelToHold(name: string, parts: HttpParts): ModelId {
+  if (name !== 'auto' && !name.startsWith('auto:')) return findModel(name, parts).id;
+  const message = `name the model to load or unload; "${name.slice(0, 80)}" stands for none`;
+  throw new GatewayError('invalid_request', message, { param: 'model' });
 }
 
 /** A sink that has whatever model answers kept as the client wishes; from its first byte on, while it surely runs. */

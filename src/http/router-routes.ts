@@ -13,7 +13,8 @@ import { routeDryRun } from './route-request.ts';
 import { encodeModels, encodeProfiles, encodeStale, encodeStatus } from './status.ts';
 
 const DECISIONS_DEFAULT = 50;
-const DECISIONS_MAX = 1000;
+/** Most rows or lines in one answer. */
+const COUNT_MAX = 1000;
 
 /** Our own endpoints under `/router`. */
 export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
@@ -23,7 +24,7 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     context.json({ profiles: encodeProfiles(parts), stale: encodeStale(parts) }),
   );
   app.get('/router/decisions', (context) => {
-    const limit = readLimit(context.req.query('limit'));
+    const limit = readCount(context.req.query('limit'), { name: 'limit', otherwise: DECISIONS_DEFAULT });
     return context.json({ decisions: parts.recentRequests(limit).map(encodeRecord) });
   });
   app.get('/router/decisions/:id', (context) => {
@@ -69,7 +70,8 @@ function addControlRoutes(app: Hono<Bindings>, parts: HttpParts): void {
 function addStreamRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.get('/router/models/:id/logs', (context) => {
     const id = modelId(findModel(context.req.param('id'), parts).id);
-    const lines = parts.supervisor.logs(id);
+    const all = parts.supervisor.logs(id);
+    const lines = all.slice(-readCount(context.req.query('lines'), { name: 'lines', otherwise: all.length }));
     if (context.req.query('follow') === undefined) return context.text(lines.map((line) => `${line}\n`).join(''));
     return streamSSE(context, (stream) =>
       follow(stream, (send) => {
@@ -125,15 +127,13 @@ async function follow(stream: SseStream, start: (send: (message: SseMessage) => 
   }
 }
 
-function readLimit(text: string | undefined): number {
-  if (text === undefined) return DECISIONS_DEFAULT;
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= DECISIONS_MAX) return limit;
+function readCount(text: string | undefined, { name, otherwise }: { name: string; otherwise: number }): number {
+  if (text === undefined) return otherwise;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= COUNT_MAX) return count;
   throw new GatewayError(
     'invalid_request',
-    `limit must be an integer from 1 to ${DECISIONS_MAX}, not "${text.slice(0, 40)}"`,
-    {
-      param: 'limit',
-    },
+    `${name} must be an integer from 1 to ${COUNT_MAX}, not "${text.slice(0, 40)}"`,
+    { param: name },
   );
 }

@@ -1,6 +1,14 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { demoModel, demoPolicy, type Parsed, startTestGateway, type TestGateway } from '../helpers/gateway.ts';
+import {
+  demoModel,
+  demoPolicy,
+  isAlive,
+  type Parsed,
+  startTestGateway,
+  type TestGateway,
+  until,
+} from '../helpers/gateway.ts';
 
 // What is not a conversation: vectors, scores, tokens, and the operator's hand on the models.
 
@@ -12,6 +20,7 @@ beforeAll(async () => {
   policy.runtimes['llama'] = { ...policy.runtimes['llama'], settings: { threads: 1, context: 512, parallel: 1 } };
   policy.models['vectors'] = { ...demoModel('tiny'), settings: { embeddings: true, pooling: 'mean' } };
   policy.models['scores'] = { ...demoModel('tiny'), settings: { rerank: true } };
+  policy.models['gone'] = { ...demoModel('tiny'), file: '/nowhere/Some_Model-4B-Q4_K_M.gguf' };
   gateway = await startTestGateway(policy);
   client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
@@ -113,5 +122,93 @@ describe('tokens', () => {
     [{ content: 'a', model: 'nobody' }, 'model'],
   ])('are refused: %j', async (body, param) => {
     expect((await post('/v1/tokenize', body)).body.error).toMatchObject({ type: 'invalid_request_error', param });
+  });
+});
+
+describe('the operator', () => {
+  const rowOf = async (path: string, id: string) =>
+    (await gateway.json(path)).data.find((row: { id: string }) => row.id === id);
+
+  it('sees how fast a model is and how far to trust the figures', async () => {
+    expect(await gateway.json('/v1/models/tiny')).toMatchObject({
+      context_length: 512,
+      capabilities: { generation: true, embeddings: false },
+      speed: { decode_tokens_per_sec: expect.any(Number), ttft_prompt_tokens: expect.any(Number), stale: false },
+    });
+    expect((await gateway.json('/v1/models/gone')).speed).toBeNull();
+  });
+
+  it('sees which files there are, and why one cannot be used', async () => {
+    const tiny = await rowOf('/v1/models/available', 'tiny');
+    expect(tiny).toMatchObject({ friendly_name: 'tiny', loaded: true, available: true, context_length: 512 });
+    expect(tiny.size_bytes).toBeGreaterThan(10_000);
+    expect(await rowOf('/v1/models/available', 'gone')).toMatchObject({
+      friendly_name: 'some_model-4b',
+      available: false,
+      loaded: false,
+      size_bytes: null,
+      reason: expect.stringContaining('/nowhere/'),
+      remedy: expect.any(String),
+    });
+  });
+
+  it('unloads and loads a model', async () => {
+    const { pid } = await rowOf('/v1/models/loaded', 'scores');
+    expect(isAlive(pid)).toBe(true);
+    expect(await post('/v1/models/unload', { model: 'scores' })).toMatchObject({
+      status: 200,
+      body: { state: 'stopped' },
+    });
+    expect(isAlive(pid)).toBe(false);
+    expect(await rowOf('/v1/models/loaded', 'scores')).toBeUndefined();
+    const loaded = await post('/v1/models/load', { model: 'scores', keep_alive: '5m' });
+    expect(loaded).toMatchObject({ status: 200, body: { model: 'scores', state: 'ready' } });
+    expect((await rowOf('/v1/models/loaded', 'scores')).pid).not.toBe(pid);
+  });
+
+  it.each([
+    [{ model: 'gone' }, 503, 'model_unavailable'],
+    [{ model: 'nobody' }, 404, 'model_not_found'],
+    [{ model: 'auto' }, 400, null],
+    [{}, 400, null],
+  ])('is told what is wrong with %j', async (body, status, code) => {
+    expect(await post('/v1/models/load', body)).toMatchObject({ status, body: { error: { code } } });
+  });
+
+  it('reads the last lines of a child and follows it', async () => {
+    const lines = (await (await fetch(`${gateway.url}/router/models/tiny/logs?lines=2`)).text()).trimEnd().split('\n');
+    expect(lines).toHaveLength(2);
+    const follow = await fetch(`${gateway.url}/router/models/tiny/logs?lines=1&follow=1`);
+    const reader = follow.body?.pipeThrough(new TextDecoderStream()).getReader();
+    await gateway.chat({ model: 'tiny', messages: [{ role: 'user', content: 'Who are you?' }] });
+    let text = '';
+    while (!text.includes('print_timing')) text += (await reader?.read())?.value ?? '';
+    await reader?.cancel();
+    expect(text).toMatch(/^data: /);
+  });
+
+  it('drains: what runs is finished, what comes is refused, and then work is taken again', async () => {
+    const running = gateway.chat({
+      model: 'tiny',
+      messages: [{ role: 'user', content: 'Who are you?' }],
+      max_tokens: 300,
+      ignore_eos: true,
+    });
+    await until('it runs', async () => (await gateway.json('/router/status')).requests_active === 1);
+    const early = await post('/router/drain?wait=false', {});
+    expect(early.body.draining).toBe(true);
+    const refused = await gateway.chat({ messages: [{ role: 'user', content: 'Who are you?' }] });
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(JSON.parse(refused.text).error).toMatchObject({
+      code: 'shutting_down',
+      message: expect.stringContaining('drained'),
+    });
+    expect((await post('/router/drain', {})).body).toEqual({ draining: true, drained: true, requests_active: 0 });
+    expect((await running).status).toBe(200);
+    expect((await gateway.json('/ready')).ready).toBe(false);
+    const resumed = await fetch(`${gateway.url}/router/drain`, { method: 'DELETE' });
+    expect(await resumed.json()).toMatchObject({ draining: false });
+    expect((await gateway.chat({ messages: [{ role: 'user', content: 'Who are you?' }] })).status).toBe(200);
   });
 });

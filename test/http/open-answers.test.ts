@@ -36,6 +36,23 @@ describe('createOpenAnswers', () => {
     expect([first.beats, second.beats]).toEqual([3, 4]);
   });
 
+  it('tells when the last answer is gone', async () => {
+    const answers = createOpenAnswers(fakeClock());
+    await answers.idle();
+    const [first, second] = [answer('a'), answer('b')];
+    answers.add(first);
+    answers.add(second);
+    let idle = false;
+    const waiting = answers.idle().then(() => {
+      idle = true;
+    });
+    answers.remove(first);
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    answers.remove(second);
+    await waiting;
+  });
+
   it('keeps no timer once the last answer is gone', () => {
     const clock = fakeClock();
     const answers = createOpenAnswers(clock);

@@ -1,6 +1,7 @@
 import { ANTHROPIC_ENDPOINTS } from './anthropic.ts';
 import { COMPLETIONS_ENDPOINT } from './completions.ts';
 import type { Endpoint } from './endpoint.ts';
+import { MANAGEMENT_ENDPOINTS } from './management.ts';
 import { OLLAMA_ENDPOINTS } from './ollama.ts';
 import { OPENAI_ENDPOINTS } from './openai.ts';
 import { PROCESS_ENDPOINTS } from './process.ts';
@@ -15,6 +16,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   COMPLETIONS_ENDPOINT,
   RESPONSES_ENDPOINT,
   ...TEXT_ENDPOINTS,
+  ...MANAGEMENT_ENDPOINTS,
   ...OLLAMA_ENDPOINTS,
   ...ROUTER_ENDPOINTS,
   ...PROCESS_ENDPOINTS,

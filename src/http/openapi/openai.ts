@@ -62,7 +62,8 @@ export const CHAT_REPLY = z.looseObject({
   x_router: X_ROUTER,
 });
 
-const MODEL = z.looseObject({
+/** OpenAI's object of a model, with what we know beside it. */
+export const MODEL = z.looseObject({
   id: z.string(),
   object: z.literal('model'),
   created: z.number(),
