@@ -148,6 +148,40 @@ describe('responses.stream', () => {
   });
 });
 
+describe('completions.create', () => {
+  it('goes on with a raw prompt, whole and streamed', async () => {
+    const prompt = 'Who are you?';
+    const whole = await client.completions.create({ model: 'auto', prompt, max_tokens: 30 });
+    expect(whole).toMatchObject({ model: 'demo-4b', x_router: { model: 'demo-4b' } });
+    expect(whole.choices[0]?.text).toBe(sentenceOf('demo-4b'));
+    const stream = await client.completions.create({ model: 'demo-4b', prompt, max_tokens: 30, stream: true });
+    let text = '';
+    let last: Parsed;
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.text ?? '';
+      last = chunk;
+    }
+    expect(text).toBe(sentenceOf('demo-4b'));
+    expect(last.x_router.actual.ttft_ms).toBeLessThan(last.x_router.actual.e2e_ms);
+  });
+
+  it('completes several prompts, and prompts of tokens', async () => {
+    const texts = await client.completions.create({ model: 'demo-4b', prompt: ['one', 'two'], max_tokens: 3 });
+    expect(texts.choices.map(({ text }) => text)).toEqual(['I am the', 'I am the']);
+    const tokens = await client.completions.create({ model: 'demo-4b', prompt: [1, 2, 3], max_tokens: 3 });
+    expect(tokens.choices[0]?.text).toBe('I am the');
+  });
+
+  it('is refused where the model only knows conversations, and where the engine would be silent', async () => {
+    const ask = (added: object) =>
+      client.completions.create({ model: 'demo-4b', prompt: 'a', stream: false, ...added });
+    await expect(ask({ model: 'thinker' })).rejects.toMatchObject({ status: 400, code: 'unsupported_feature' });
+    await expect(ask({ suffix: 'b' })).rejects.toMatchObject({ status: 400, param: 'suffix' });
+    const long = ask({ prompt: 'many words '.repeat(3000) });
+    await expect(long).rejects.toMatchObject({ code: 'context_length_exceeded', param: 'prompt' });
+  });
+});
+
 describe('what Codex sends', () => {
   it('is answered, with what could not be honoured named', async () => {
     const body = {
