@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'load_timeout'
   | 'runtime_failed'
   | 'runtime_rejected'
+  | 'degenerate_output'
   // neither side's
   | 'cancelled'
   | 'timeout'

@@ -79,6 +79,14 @@ export type GatewayEvent =
       readonly spentMs: number;
     }
   | {
+      /** An answer that had begun to repeat itself was broken off: its last `chars` characters repeat `periodChars`. */
+      readonly kind: 'request.looped';
+      readonly requestId: RequestId;
+      readonly model: ModelId;
+      readonly periodChars: number;
+      readonly chars: number;
+    }
+  | {
       readonly kind: 'child.state';
       readonly model: ModelId;
       readonly from: string;

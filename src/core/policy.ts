@@ -97,6 +97,8 @@ export type GatewayPolicy = {
   readonly queueDepthMax: number;
   /** Keep what a request asked for (never its texts), so that `policy diff` can try another policy on it. */
   readonly recordFeatures: boolean;
+  /** What is done with an answer that has begun to repeat itself: nothing, or it is broken off. */
+  readonly streamGuard: 'off' | 'stop';
 };
 
 export type MachinePolicy = {

@@ -20,6 +20,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   runtime_missing: 503,
   runtime_failed: 502,
   runtime_rejected: 400,
+  degenerate_output: 502,
   cancelled: 499,
   timeout: 504,
   invalid_config: 500,

@@ -92,6 +92,12 @@ export function toLine(event: GatewayEvent): Line {
         message: `${event.requestId} made way for ${event.by} work on ${event.model} after ${formatDurationMs(event.spentMs)} and waits again`,
         fields: event,
       };
+    case 'request.looped':
+      return {
+        level: 'warn',
+        message: `${event.requestId} stopped on ${event.model}: its last ${event.chars} characters repeat ${event.periodChars}`,
+        fields: event,
+      };
     case 'child.state':
       return {
         level: event.to === 'backoff' || event.to === 'failed' ? 'warn' : 'info',

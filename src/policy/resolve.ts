@@ -96,6 +96,7 @@ function gatewayOf(gateway: ParsedPolicy['gateway']): Policy['gateway'] {
     drainMs: gateway.drain,
     queueDepthMax: gateway.queue_depth,
     recordFeatures: gateway.record === 'features',
+    streamGuard: gateway.stream_guard,
   };
 }
 

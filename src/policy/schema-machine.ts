@@ -37,6 +37,12 @@ export const gatewaySchema = closedMap({
     .enum(['features', 'off'])
     .default('features')
     .describe('What is kept of each request for "policy diff": lengths, counts and flags, never its text; or nothing.'),
+  stream_guard: z
+    .enum(['off', 'stop'])
+    .default('off')
+    .describe(
+      '"stop" breaks off an answer that has begun to repeat itself; one that is no stream is tried on the next model.',
+    ),
 }).prefault({});
 
 const readySchema = z.union(

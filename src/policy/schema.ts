@@ -55,7 +55,12 @@ const modelSchema = closedMap({
     "Model file; a relative path starts at the policy file's folder. May be missing: then it is listed, never chosen.",
   ),
   aliases: z.array(modelName()).default([]).describe('Further names clients may use.'),
-  quality: z.number().min(0).max(1).default(0.5).describe('Quality prior 0..1, used until quality has been measured.'),
+  quality: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('Quality prior 0..1; counts as much as a dozen measured items of a task.'),
   keep: keepSchema.describe(
     'resident: loaded at start and kept; { idle: 15m }: unloaded after that; never: after each use.',
   ),

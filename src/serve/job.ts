@@ -8,6 +8,7 @@ import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Knowledge } from '../core/knowledge.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
+import type { LoopGuard } from './loop-guard.ts';
 import type { PromptKnowledge } from './prompt-knowledge.ts';
 
 /** What a run needs of the gateway. */
@@ -24,6 +25,8 @@ export type ServeParts = {
   readonly prompts: Pick<PromptKnowledge, 'begin'>;
   /** Told of a prompt that an engine refused as too long, with its own count, so that the next estimate is better. */
   readonly tooLong: (model: ModelId, told: RefusedPrompt) => void;
+  /** Breaks off answers that repeat themselves; absent = never. */
+  readonly guard?: LoopGuard | undefined;
   /** Told of every finished generation, to keep the observed profile fresh. */
   readonly observe: (model: ModelId, record: RequestRecord) => void;
 };

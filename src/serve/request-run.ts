@@ -15,10 +15,12 @@ import { giveBack } from './give-back.ts';
 import { HeldReply, replyTooLong } from './held-reply.ts';
 import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
 import { cancelMsOf, expectedWorkMs, mustStartWithinMs, workLeft } from './lane-work.ts';
+import { openExchange } from './loop-guard.ts';
 import type { PrefixRun } from './prefix-memory.ts';
 import {
   actualOf,
   asGatewayError,
+  brokenOff,
   failedOutcome,
   hasMedia,
   isRetryable,
@@ -26,6 +28,7 @@ import {
   meets,
   promptReadAfter,
   recordOf,
+  releaseAfter,
 } from './run-outcome.ts';
 import { encodeXRouter } from './x-router.ts';
 
@@ -102,7 +105,7 @@ class Run implements RequestRun, ReplySink {
   }
 
   async #attempt(): Promise<void> {
-    const { lanes, supervisor, clock } = this.#parts;
+    const { lanes, supervisor, clock, guard } = this.#parts;
     const before = clock.monotonicMs();
     const admission = this.#admission();
     this.#ticket = lanes.tryAdmit(admission) ?? (await lanes.admit(admission, this.#signal()));
@@ -114,7 +117,7 @@ class Run implements RequestRun, ReplySink {
     this.#loadMs = lease.loadMs;
     this.#sentMs = clock.monotonicMs();
     this.#prefixRun = this.#parts.prompts.begin(this.#model, this.#job.workload.prefix);
-    this.#exchange = lease.connection.exchange(this.#job.path, this.#job.bodyFor(this.#model), this);
+    this.#exchange = openExchange(guard, lease.connection, { job: this.#job, model: this.#model, sink: this });
     this.#ticket?.update(this.#workLeft('prompt'));
     this.#allowInterruption();
   }
@@ -200,7 +203,7 @@ class Run implements RequestRun, ReplySink {
     const tap = this.#tap;
     if (tap === undefined) this.#finishWhole(this.#held.bytes());
     else if (tap.isComplete) this.#finishStream(tap);
-    else this.#attemptFailed(this.#brokenOff());
+    else this.#attemptFailed(brokenOff(this.#model));
   }
 
   failed(error: GatewayError): void {
@@ -208,10 +211,6 @@ class Run implements RequestRun, ReplySink {
     // The child died after it had said all: the client loses nothing.
     if (tap?.isComplete) this.#finishStream(tap);
     else this.#attemptFailed(error);
-  }
-
-  #brokenOff(): GatewayError {
-    return new GatewayError('runtime_failed', `${this.#model} ended its stream before it was finished`);
   }
 
   #holdBack(bytes: Buffer): boolean {
@@ -278,14 +277,13 @@ class Run implements RequestRun, ReplySink {
     if (this.#closed) return;
     const next = this.#nextCandidate(error);
     if (next === undefined) {
-      const failedRun = error.code === 'runtime_failed';
       this.#sink.failed(error);
-      this.#close(failedOutcome(error), {}, failedRun ? 'failed' : 'ok');
+      this.#close(failedOutcome(error), {}, releaseAfter(error));
       return;
     }
     const from = this.#model;
     this.#prefixRun?.end({ promptRead: 0 });
-    this.#giveBack(error.code === 'runtime_failed' ? 'failed' : 'ok');
+    this.#giveBack(releaseAfter(error));
     this.#parts.emit({ kind: 'request.retried', requestId: this.#job.requestId, from, to: next, cause: error.message });
     this.#model = next;
     this.#sink.moved(next);

@@ -1,12 +1,15 @@
 import type { Slo, Workload } from '../core/decision.ts';
 import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
 import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
+import type { ModelId } from '../core/ids.ts';
 import type { EngineEnd } from '../dialects/openai/engine-end.ts';
+import type { ReleaseKind } from '../supervise/supervisor-types.ts';
 import type { ServeJob } from './job.ts';
 
 /** Errors that another candidate may not have: the engine's or the load's fault, not the request's. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'runtime_failed',
+  'degenerate_output',
   'start_failed',
   'load_timeout',
   'model_unavailable',
@@ -16,11 +19,27 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Errors of a generation or a load that was tried; with any other the gateway or the engine refused to try. */
-const TRIED: ReadonlySet<ErrorCode> = new Set(['runtime_failed', 'start_failed', 'load_timeout', 'timeout']);
+const TRIED: ReadonlySet<ErrorCode> = new Set([
+  'runtime_failed',
+  'degenerate_output',
+  'start_failed',
+  'load_timeout',
+  'timeout',
+]);
 
 /** True where another candidate may succeed: not the request's fault, or only too long for this model. */
 export const isRetryable = ({ code }: GatewayError): boolean =>
   RETRYABLE.has(code) || code === 'context_length_exceeded';
+
+/** What is said of an engine that ended its stream without having said why. */
+export const brokenOff = (model: ModelId): GatewayError =>
+  new GatewayError('runtime_failed', `${model} ended its stream before it was finished`);
+
+/** How the child is given back after an error: one that failed is counted, one that was broken off is waited for. */
+export function releaseAfter({ code }: GatewayError): ReleaseKind {
+  if (code === 'runtime_failed') return 'failed';
+  return code === 'degenerate_output' ? 'aborted' : 'ok';
+}
 
 /** How a request ended that no candidate could serve. */
 export const failedOutcome = ({ code, message }: GatewayError): Outcome => ({

@@ -20,6 +20,7 @@ export const statusByCode: Record<ErrorCode, number> = {
   load_timeout: 503,
   runtime_failed: 502,
   runtime_rejected: 400,
+  degenerate_output: 502,
   cancelled: 499,
   timeout: 504,
   invalid_config: 500,

@@ -59,6 +59,7 @@ export function smallPolicy(given: {
       drainMs: 30_000,
       queueDepthMax: 64,
       recordFeatures: true,
+      streamGuard: 'off',
     },
     machine: { memoryBytes: undefined, reserveBytes: 0, environment: {}, nodeHeapBytes: undefined, beforeStart: [] },
     devices: new Map([

@@ -55,6 +55,7 @@ const ENVELOPES: Readonly<Record<ErrorCode, Envelope>> = {
   runtime_missing: serverError('runtime_missing'),
   runtime_failed: serverError('runtime_failed'),
   runtime_rejected: badRequest(null),
+  degenerate_output: serverError('degenerate_output'),
   cancelled: badRequest('request_cancelled'),
   timeout: serverError('timeout'),
   invalid_config: serverError('invalid_config'),
