@@ -3,6 +3,7 @@ import type { GenerationCodec } from './codec.ts';
 import { openAiCompletions } from './completions/codec.ts';
 import { openAiEmbeddings } from './embeddings/codec.ts';
 import { ollamaChat, ollamaGenerate } from './ollama/codec.ts';
+import { ollamaEmbed, ollamaEmbeddings } from './ollama/embed-codec.ts';
 import { openAiChat } from './openai/codec.ts';
 import { rerankCodecs } from './rerank/codec.ts';
 import { openAiResponses } from './responses/codec.ts';
@@ -18,4 +19,9 @@ export const GENERATION_CODECS: readonly GenerationCodec[] = [
 ];
 
 /** Every endpoint that answers with vectors of texts or with scores, in one piece and never as a stream. */
-export const TEXT_CODECS: readonly GenerationCodec[] = [openAiEmbeddings, ...rerankCodecs];
+export const TEXT_CODECS: readonly GenerationCodec[] = [
+  openAiEmbeddings,
+  ...rerankCodecs,
+  ollamaEmbed,
+  ollamaEmbeddings,
+];

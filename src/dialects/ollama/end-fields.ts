@@ -14,12 +14,12 @@ type Ending = {
  * and the load, the engine's for prompt and answer. What nobody knows is left out.
  */
 export function answerEnd(final: EngineFinal, { elapsedMs, ignored }: Ending): string {
-  const actual = (final.xRouter?.['actual'] ?? {}) as { readonly e2e_ms?: unknown; readonly load_ms?: unknown };
+  const { e2eMs, loadMs } = timesOf(final);
   return endFields({
     // A call of a tool ends a turn like any other here.
     done_reason: final.finishReason === 'length' ? 'length' : 'stop',
-    total_duration: ns(actual.e2e_ms ?? elapsedMs),
-    load_duration: ns(actual.load_ms ?? 0),
+    total_duration: ns(e2eMs ?? elapsedMs),
+    load_duration: ns(loadMs),
     prompt_eval_count: final.promptTokens,
     prompt_eval_duration: ns(final.prefillMs),
     eval_count: final.outputTokens,
@@ -28,10 +28,26 @@ export function answerEnd(final: EngineFinal, { elapsedMs, ignored }: Ending): s
   });
 }
 
+/** The same of an answer in vectors, which has neither reason nor decode. */
+export function embedEnd(final: EngineFinal, { elapsedMs, ignored }: Ending): Readonly<Record<string, unknown>> {
+  const { e2eMs, loadMs } = timesOf(final);
+  return {
+    total_duration: ns(e2eMs ?? elapsedMs),
+    load_duration: ns(loadMs),
+    prompt_eval_count: final.promptTokens,
+    x_router: withIgnored(final.xRouter, ignored),
+  };
+}
+
 /** The end of an answer that only loaded or unloaded a model, which took this long. */
 export function residencyEnd(reason: 'load' | 'unload', elapsedMs: number): string {
   const loadMs = reason === 'load' ? elapsedMs : 0;
   return endFields({ done_reason: reason, total_duration: ns(elapsedMs), load_duration: ns(loadMs) });
+}
+
+function timesOf({ xRouter }: EngineFinal): { readonly e2eMs: unknown; readonly loadMs: unknown } {
+  const actual = (xRouter?.['actual'] ?? {}) as { readonly e2e_ms?: unknown; readonly load_ms?: unknown };
+  return { e2eMs: actual.e2e_ms, loadMs: actual.load_ms ?? 0 };
 }
 
 const endFields = (fields: Readonly<Record<string, unknown>>): string =>

@@ -56,6 +56,12 @@ const ENDING = {
   eval_duration: z.number().optional(),
   x_router: X_ROUTER.optional(),
 };
+const EMBED_END = {
+  total_duration: z.number(),
+  load_duration: z.number(),
+  prompt_eval_count: z.number().optional(),
+  x_router: X_ROUTER.optional(),
+};
 const ANSWER = z.looseObject({ role: z.literal('assistant'), content: z.string(), thinking: z.string().optional() });
 const DETAILS = z.looseObject({
   format: z.string(),
@@ -119,6 +125,49 @@ export const OLLAMA_ENDPOINTS: readonly Endpoint[] = [
       schema: z.looseObject({ ...ENDING, response: z.string(), thinking: z.string().optional() }),
     },
     stream: NDJSON,
+  },
+  {
+    method: 'post',
+    path: '/api/embed',
+    tag,
+    errors,
+    summary: 'Vectors of texts, each of length 1',
+    parameters: GENERATION_HEADERS,
+    body: z.looseObject({
+      model: MODEL_NAME.nullish(),
+      input: z
+        .union([z.string(), z.array(z.string())])
+        .nullish()
+        .describe('Empty: the model is loaded or unloaded'),
+      dimensions: z.int().nonnegative().nullish(),
+      truncate: z.boolean().nullish(),
+      options: z.looseObject({}).nullish(),
+      keep_alive: KEEP_ALIVE.nullish(),
+    }),
+    example: { model: 'auto', input: ['Who are you?'] },
+    answer: {
+      description: 'One vector for each text, in their order',
+      schema: z.looseObject({ model: z.string(), embeddings: z.array(z.array(z.number())), ...EMBED_END }),
+    },
+  },
+  {
+    method: 'post',
+    path: '/api/embeddings',
+    tag,
+    errors,
+    summary: 'The vector of one text; `/api/embed` takes several',
+    parameters: GENERATION_HEADERS,
+    body: z.looseObject({
+      model: MODEL_NAME.nullish(),
+      prompt: z.string().nullish().describe('Empty: the model is loaded or unloaded'),
+      options: z.looseObject({}).nullish(),
+      keep_alive: KEEP_ALIVE.nullish(),
+    }),
+    example: { model: 'auto', prompt: 'Who are you?' },
+    answer: {
+      description: 'The vector, as the model has it',
+      schema: z.looseObject({ embedding: z.array(z.number()), ...EMBED_END }),
+    },
   },
   {
     method: 'get',
