@@ -6,9 +6,11 @@ import { modelId } from '../../src/core/ids.ts';
 
 const job = (line: number, promptChars = 100): OpenJob => ({
   line,
+  customId: `${line}`,
   promptChars,
   messageCount: 1,
   maxTokens: undefined,
+  model: undefined,
 });
 const jobs = (count: number) => Array.from({ length: count }, (_, index) => job(index + 1, 100 + index));
 

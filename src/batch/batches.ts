@@ -1,0 +1,248 @@
+import { type Batch, type BatchRequest, type BatchTimes, isEnded, type JobQueue } from '../core/batch.ts';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import type { EmitEvent } from '../core/events.ts';
+import type { Policy } from '../core/policy.ts';
+import type { BatchTable, Page } from '../store/batch-table.ts';
+import type { FileShelf } from '../store/file-shelf.ts';
+import { type InputRules, readInput } from './read-input.ts';
+import { writeResults } from './write-results.ts';
+
+/** What batches are kept with. */
+export type BatchesParts = {
+  readonly clock: Clock;
+  readonly emit: EmitEvent;
+  readonly table: BatchTable;
+  readonly queue: JobQueue;
+  readonly shelf: FileShelf;
+  readonly policy: () => Policy;
+  /** How lines of an endpoint are read. */
+  readonly rulesFor: (endpoint: BatchRequest['endpoint']) => Pick<InputRules, 'readBody' | 'modelOf'>;
+};
+
+/** Batches from their creation to their files. Running their jobs is somebody else's: see `serve/batch-runner.ts`. */
+export interface Batches {
+  /** Adds a batch; its input is read in the background. Throws `disk_full` or `store_failed`. */
+  create(client: string, request: BatchRequest): Batch;
+  /** Throws `not_found`; a batch of another client is not found either. */
+  find(client: string, id: string): Batch;
+  list(client: string, page: Page): readonly Batch[];
+  /** Those whose jobs may be run, earliest deadline first. */
+  runnable(): readonly Batch[];
+  /** Ends a batch early; what was done until then is in its output file. Throws `not_found`, or 409 once it has ended. */
+  cancel(client: string, id: string): Promise<Batch>;
+  /** Writes the files of batches that have nothing left to run or whose deadline has passed. */
+  settle(): Promise<void>;
+  /** Says why nothing of a batch is run although it is time; undefined = nothing is in the way. */
+  pause(id: string, reason: string | undefined): void;
+  /** Goes on with what the last process left behind. */
+  recover(): Promise<void>;
+  /** Calls `listener` when there may be something new to run, or less. */
+  onChange(listener: () => void): void;
+  /** Resolves when no input is being read and no file written. */
+  idle(): Promise<void>;
+  close(): void;
+}
+
+/** Batches on the store's tables and shelf. */
+export function createBatches(parts: BatchesParts): Batches {
+  return new KeptBatches(parts);
+}
+
+class KeptBatches implements Batches {
+  readonly #parts: BatchesParts;
+  readonly #working = new Map<string, Promise<void>>();
+  #changed: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(parts: BatchesParts) {
+    this.#parts = parts;
+  }
+
+  create(client: string, request: BatchRequest): Batch {
+    const { clock, table } = this.#parts;
+    const id = `batch_${clock.randomHex(12)}`;
+    const times: BatchTimes = { createdMs: clock.nowMs() };
+    table.addBatch({ id, client, request, status: 'validating', times });
+    this.#work(id, () => this.#validate(id));
+    return this.#get(id);
+  }
+
+  find(client: string, id: string): Batch {
+    const batch = this.#parts.table.batch(id);
+    if (batch?.client === client) return batch;
+    throw new GatewayError('not_found', `no such batch: ${id.slice(0, 80)}`, { param: 'id' });
+  }
+
+  list(client: string, page: Page): readonly Batch[] {
+    return this.#parts.table.batches(client, page);
+  }
+
+  runnable(): readonly Batch[] {
+    const running = this.#parts.table.openBatches().filter(({ status }) => status === 'in_progress');
+    return running.toSorted((a, b) => a.request.deadlineMs - b.request.deadlineMs);
+  }
+
+  async cancel(client: string, id: string): Promise<Batch> {
+    const batch = this.find(client, id);
+    if (batch.status === 'cancelling') return batch;
+    if (isEnded(batch.status) || batch.status === 'finalizing') {
+      throw new GatewayError('invalid_request', `${id} is ${batch.status}: it cannot be cancelled any more`, {
+        status: 409,
+        shouldRetry: false,
+      });
+    }
+    this.#change(id, { status: 'cancelling', times: { cancellingMs: this.#parts.clock.nowMs() } });
+    await this.#parts.queue.cancel(id);
+    this.#changed();
+    this.#work(id, () => this.#finish(id));
+    return this.#get(id);
+  }
+
+  async settle(): Promise<void> {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const { id, status, counts, request } of this.#parts.table.openBatches()) {
+      if (status === 'validating') continue;
+      const isDone = counts.done + counts.failed >= counts.total;
+      // What could not be finished before, because the disk was full, is tried again.
+      const isEnding = status !== 'in_progress' || isDone || nowMs >= request.deadlineMs;
+      if (isEnding) this.#work(id, () => this.#finish(id));
+    }
+    await Promise.all(this.#working.values());
+  }
+
+  pause(id: string, reason: string | undefined): void {
+    const batch = this.#parts.table.batch(id);
+    if (batch === undefined || batch.paused === reason) return;
+    this.#parts.table.changeBatch(id, { paused: reason });
+    if (reason !== undefined) this.#notice('warn', `${id} is paused: ${reason}`);
+  }
+
+  async recover(): Promise<void> {
+    const { table, queue, shelf } = this.#parts;
+    await shelf.sweep((id) => table.file(id) !== undefined);
+    for (const { id, status } of table.openBatches()) {
+      if (status === 'validating') {
+        // What was read before is read again from the start: only a whole input is run.
+        await queue.forget(id);
+        table.resetBatch(id);
+        this.#work(id, () => this.#validate(id));
+      } else if (status === 'cancelling') {
+        await queue.cancel(id);
+        this.#work(id, () => this.#finish(id));
+      } else if (status === 'finalizing') this.#work(id, () => this.#finish(id));
+    }
+  }
+
+  onChange(listener: () => void): void {
+    this.#changed = listener;
+  }
+
+  async idle(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working.values());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#changed = () => undefined;
+  }
+
+  // One piece of work per batch at a time; a second call while it runs is the same work.
+  #work(id: string, work: () => Promise<void>): void {
+    if (this.#isClosed || this.#working.has(id)) return;
+    const done = work()
+      .catch((error: unknown) => {
+        if (!this.#isClosed) this.#notice('error', `${id}: ${messageOf(error)}`);
+      })
+      .finally(() => {
+        this.#working.delete(id);
+        this.#changed();
+      });
+    this.#working.set(id, done);
+  }
+
+  async #validate(id: string): Promise<void> {
+    const { table, queue, shelf, policy, clock, rulesFor } = this.#parts;
+    const { request } = this.#get(id);
+    const { linesMax } = policy().batch;
+    const lineBytesMax = policy().gateway.bodyBytesMax;
+    const rules = { endpoint: request.endpoint, linesMax, lineBytesMax, ...rulesFor(request.endpoint) };
+    const pieces = shelf.read(request.inputFile) as AsyncIterable<Buffer>;
+    const faults = await readInput(pieces, rules, {
+      jobs: async (jobs) => {
+        if (this.#isClosed || table.batch(id)?.status !== 'validating') throw new Error('stopped while it was read');
+        await queue.enqueue(id, jobs);
+      },
+    });
+    // Cancelled meanwhile: that goes on by itself.
+    if (table.batch(id)?.status !== 'validating') return this.#finish(id);
+    if (faults.length === 0) {
+      this.#change(id, { status: 'in_progress', times: { inProgressMs: clock.nowMs() } });
+      return;
+    }
+    await queue.forget(id);
+    table.resetBatch(id);
+    this.#change(id, { status: 'failed', faults, times: { failedMs: clock.nowMs() } });
+  }
+
+  async #finish(id: string): Promise<void> {
+    const { queue, shelf, table, clock } = this.#parts;
+    const before = this.#get(id);
+    const isCancelled = before.status === 'cancelling';
+    const left = isCancelled ? [] : await queue.open(id);
+    if (!isCancelled) {
+      this.#change(id, { status: 'finalizing', times: { finalizingMs: before.times.finalizingMs ?? clock.nowMs() } });
+      // Whatever still runs has lost: its result is dropped.
+      if (left.length > 0) await queue.pause(id);
+    }
+    const batch = this.#get(id);
+    const { output, errors } = await writeResults({ queue, shelf }, batch, { jobs: left, ...EXPIRED });
+    const lifeMs = batch.request.outputLifeMs ?? this.#parts.policy().batch.keepFilesMs;
+    const createdMs = clock.nowMs();
+    for (const written of [output, errors]) {
+      if (written === undefined) continue;
+      const filename = `${batch.id}_${written === output ? 'output' : 'error'}.jsonl`;
+      const file = {
+        client: batch.client,
+        filename,
+        purpose: 'batch_output',
+        createdMs,
+        expiresMs: createdMs + lifeMs,
+      };
+      table.addFile({ ...written, ...file });
+    }
+    const ended = isCancelled
+      ? { status: 'cancelled' as const, times: { cancelledMs: createdMs } }
+      : left.length > 0
+        ? { status: 'expired' as const, times: { expiredMs: createdMs } }
+        : { status: 'completed' as const, times: { completedMs: createdMs } };
+    this.#change(id, { ...ended, outputFile: output?.id, errorFile: errors?.id, paused: undefined });
+    await queue.forget(id);
+    const { done, failed, total } = this.#get(id).counts;
+    this.#notice('info', `${id} is ${ended.status}: ${done} done, ${failed} failed, ${total - done - failed} left`);
+  }
+
+  #change(
+    id: string,
+    change: Omit<Parameters<BatchTable['changeBatch']>[1], 'times'> & { readonly times: Partial<BatchTimes> },
+  ): void {
+    const { times } = this.#get(id);
+    this.#parts.table.changeBatch(id, { ...change, times: { ...times, ...change.times } });
+  }
+
+  #get(id: string): Batch {
+    const batch = this.#parts.table.batch(id);
+    if (batch === undefined) throw new GatewayError('not_found', `no such batch: ${id}`);
+    return batch;
+  }
+
+  #notice(level: 'info' | 'warn' | 'error', message: string): void {
+    this.#parts.emit({ kind: 'gateway.notice', level, message });
+  }
+}
+
+// OpenAI's own words.
+const EXPIRED = {
+  code: 'batch_expired',
+  message: 'This request could not be executed before the completion window expired.',
+};
