@@ -55,6 +55,34 @@ const ROWS: Readonly<Record<string, Row>> = {
     messageOf: (body) => body.error.message,
     messageOfStream: (text) => eventsOf(text).at(-1).error.message,
   },
+  '/v1/completions': {
+    minimal: { prompt: 'Hi' },
+    whole: {},
+    stream: { stream: true },
+    textOfStream: (text) =>
+      eventsOf(text)
+        .map((event) => event.choices[0]?.text ?? '')
+        .join(''),
+    textOfReply: (reply) => reply.choices[0].text,
+    xRouterOfStream: (text) => eventsOf(text).at(-1).x_router,
+    messageOf: (body) => body.error.message,
+    messageOfStream: (text) => eventsOf(text).at(-1).error.message,
+    recorded: { text: 'completions/llama-text', others: ['completions/llama-length'] },
+  },
+  '/v1/responses': {
+    minimal: { input: 'Hi' },
+    whole: {},
+    stream: { stream: true },
+    textOfStream: (text) =>
+      eventsOf(text)
+        .filter(({ type }) => type === 'response.output_text.delta')
+        .map(({ delta }) => delta)
+        .join(''),
+    textOfReply: (reply) => reply.output[0].content[0].text,
+    xRouterOfStream: (text) => eventsOf(text).at(-1).response.x_router,
+    messageOf: (body) => body.error.message,
+    messageOfStream: (text) => eventNamed(text, 'response.failed').response.error.message,
+  },
   '/v1/messages': {
     minimal: { max_tokens: 64, messages: hello },
     whole: {},

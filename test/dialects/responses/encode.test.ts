@@ -10,7 +10,7 @@ import { openAiResponses } from '../../../src/dialects/responses/codec.ts';
 
 type Parsed = ReturnType<typeof JSON.parse>;
 
-const recorded = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures/dialects/responses', name));
+const recorded = (name: string) => readFileSync(join(import.meta.dirname, '../../fixtures/dialects/engine', name));
 const tools = [{ type: 'function', name: 'get_weather' }];
 
 function writerFor(body: object): ReplyWriter {
@@ -91,7 +91,7 @@ describe('a stream', () => {
       incomplete_details: null,
       model: 'demo-4b',
       store: false,
-      usage: { input_tokens: 26, output_tokens: 11, total_tokens: 37 },
+      usage: { input_tokens: 36, output_tokens: 11, total_tokens: 47 },
       x_router: { model: 'demo-4b' },
     });
   });
@@ -108,7 +108,7 @@ describe('a stream', () => {
   });
 
   it('has a call with its arguments in pieces', () => {
-    const events = eventsOf(streamed('llama-tool.sse', { tools }));
+    const events = eventsOf(streamed('llama-tool-call.sse', { tools }));
     expect(sequenceOf(events)).toEqual([
       'created',
       'in_progress',
@@ -124,16 +124,16 @@ describe('a stream', () => {
   });
 
   it('has thoughts as an item of their own', () => {
-    const events = eventsOf(streamed('rkllm-thinker.sse'));
+    const events = eventsOf(streamed('npu-thinking.sse'));
     expect(sequenceOf(events)).toContain('reasoning_text.delta');
     expect(accumulated(events).output).toMatchObject([
       { type: 'reasoning', summary: [], content: [{ type: 'reasoning_text', text: 'It asks for a city.' }] },
-      { type: 'message', content: [{ type: 'output_text', text: 'Ulm.' }] },
+      { type: 'message', content: [{ type: 'output_text', text: 'Ulm, é.' }] },
     ]);
   });
 
   it("writes a custom tool's call as its text", () => {
-    const custom = eventsOf(streamed('llama-tool.sse', { tools: [{ type: 'custom', name: 'get_weather' }] }));
+    const custom = eventsOf(streamed('llama-tool-call.sse', { tools: [{ type: 'custom', name: 'get_weather' }] }));
     expect(sequenceOf(custom)).toContain('custom_tool_call_input.delta');
     // Not what the tool asked for: then the text is what the model wrote.
     expect(custom.at(-1).response.output[0]).toMatchObject({
@@ -160,9 +160,9 @@ describe('a stream', () => {
 
   it.each([
     ['llama-text', {}],
-    ['llama-tool', { tools }],
-    ['rkllm-thinker', {}],
-    ['rkllm-caller', { tools }],
+    ['llama-tool-call', { tools }],
+    ['npu-thinking', {}],
+    ['npu-tool-call', { tools }],
   ])('of %s adds up to what its whole reply says', (name, body) => {
     const events = eventsOf(streamed(`${name}.sse`, body));
     const reply = whole(`${name}.json`, body);
@@ -174,10 +174,10 @@ describe('a stream', () => {
   });
 
   it('is the same however the events arrive', () => {
-    const expected = streamed('rkllm-thinker.sse');
+    const expected = streamed('npu-thinking.sse');
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 6 }), (pieces) => {
-        expect(streamed('rkllm-thinker.sse', {}, pieces)).toBe(expected);
+        expect(streamed('npu-thinking.sse', {}, pieces)).toBe(expected);
       }),
       { numRuns: 50 },
     );
