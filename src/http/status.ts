@@ -71,6 +71,8 @@ export function encodeModels(parts: HttpParts) {
       verdict: verdicts.get(model.id) ?? null,
       stale: snapshot.models.get(model.id)?.stale ?? [],
       quarantined: snapshot.models.get(model.id)?.quarantined ?? null,
+      // Of its last guarded answers; null while `gateway.stream_guard` is off or nothing was asked.
+      loops: parts.serve.guard?.shareOf(model.id) ?? null,
       facts: snakeCase(view?.facts ?? null),
       details: snakeCase(view?.details ?? null),
     };

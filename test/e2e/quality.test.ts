@@ -11,7 +11,16 @@ import { systemClock } from '../../src/core/clock.ts';
 import { writeChainModel } from '../../src/demo/chain-model.ts';
 import { tiers } from '../../src/demo/tiers.ts';
 import { createEventBus } from '../../src/observe/event-bus.ts';
-import { contentOf, demoModel, demoPolicy, postChat, question } from '../helpers/gateway.ts';
+import {
+  contentOf,
+  demoModel,
+  demoPolicy,
+  eventsOf,
+  postChat,
+  question,
+  startTestGateway,
+  type TestGateway,
+} from '../helpers/gateway.ts';
 
 // A model that is fast, highly thought of by the policy, and says the same sentence for ever; beside it one that answers
 // and stops. The benchmark has to find out, and the gateway to act on it.
@@ -132,5 +141,60 @@ describe('sluice bench --quality', () => {
     gateway = await serve();
     const models = await modelsOf(gateway);
     expect(models.map(({ quarantined }) => quarantined)).toEqual([null, null]);
+  });
+});
+
+describe('gateway.stream_guard: stop', () => {
+  let guarded: TestGateway;
+
+  // Fresh data: nothing is measured, so the looping model is the policy's favourite.
+  beforeAll(async () => {
+    const policy = demoPolicy(['tiny']);
+    const file = join(folder, 'guarded.gguf');
+    await writeChainModel(file, { ...tiers.tiny, name: 'looping', neverEnds: true });
+    policy.gateway['stream_guard'] = 'stop';
+    policy.models = {
+      looping: { ...demoModel('tiny'), file, quality: 0.95 },
+      sound: { ...demoModel('tiny'), quality: 0.5 },
+    };
+    policy.classes = { interactive: { min_quality: 0, output_tokens: 20 } };
+    guarded = await startTestGateway(policy);
+  }, 60_000);
+  afterAll(() => guarded.stop());
+
+  it('ends a stream that repeats itself with an error event, and frees the lane', async () => {
+    const reply = await guarded.chat(question({ model: 'looping', stream: true, max_tokens: 1500 }));
+    const last = eventsOf(reply.text).at(-1);
+    expect(last?.error).toMatchObject({ code: 'degenerate_output', type: 'server_error' });
+    expect(last?.error.message).toMatch(/^looping began to repeat itself: the last \d+ characters repeat 20;/);
+    expect(contentOf(reply.text).length).toBeLessThan(1500);
+    await guarded.idle();
+    expect((await guarded.slot('looping')).is_processing).toBe(false);
+    const record = guarded.records().at(-1);
+    expect(record?.outcome).toMatchObject({ kind: 'failed', code: 'degenerate_output' });
+    expect(guarded.events.filter(({ kind }) => kind === 'request.looped')).toHaveLength(1);
+  });
+
+  it('tries an answer that is no stream on the next model', async () => {
+    const reply = await guarded.chat(question({ max_tokens: 400 }));
+    expect([reply.status, contentOf(reply.text)]).toEqual([200, tiers.tiny.sentence]);
+    expect(reply.headers.get('x-router-model')).toBe('sound');
+    expect(JSON.parse(reply.text).x_router).toMatchObject({ model: 'sound', attempts: 2 });
+  });
+
+  it('fails one that has no other model, and counts loops by model', async () => {
+    const reply = await guarded.chat(question({ model: 'looping', max_tokens: 400 }));
+    expect([reply.status, JSON.parse(reply.text).error.code]).toEqual([502, 'degenerate_output']);
+    const { models } = await guarded.json('/router/models');
+    const loops = models.map(({ id, loops: share }: { id: string; loops: object }) => [id, share]);
+    expect(loops).toEqual([
+      ['looping', { stopped: 3, answers: 3 }],
+      ['sound', { stopped: 0, answers: 1 }],
+    ]);
+  });
+
+  it('leaves a repetition alone that is too short to be a loop', async () => {
+    const reply = await guarded.chat(question({ model: 'looping', max_tokens: 24 }));
+    expect(reply.status).toBe(200);
   });
 });

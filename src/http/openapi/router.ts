@@ -56,6 +56,7 @@ const MODEL_STATE = z.looseObject({
   memory_bytes: z.number().nullable(),
   stale: z.array(z.string()),
   quarantined: z.string().nullable(),
+  loops: z.object({ stopped: z.number(), answers: z.number() }).nullable(),
 });
 
 const LANE_ENTRY = z.object({ class: CLASS, model: z.string(), remaining_ms: z.number() });
