@@ -9,7 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../src/core/clock.ts';
-import { intervalChart } from '../src/plot/interval-chart.ts';
+import { intervalPlot } from '../src/plot/interval-plot.ts';
 import { boardPolicy, SLO_SETS, type SloSet, withSlo } from '../src/simulate/board-policy.ts';
 import { CLAIRVOYANT, compareRules, type RuleResult } from '../src/simulate/compare-rules.ts';
 import type { Climate } from '../src/simulate/heat.ts';
@@ -136,22 +136,22 @@ function report(cells: readonly Cell[], misses: readonly Miss[], terms: readonly
   return `${lines.join('\n')}\n`;
 }
 
-function plot(cells: readonly Cell[]): string {
+function plot(cells: readonly Cell[]): Promise<string> {
   const shown = cells.filter(({ slo, name }) => slo === 'tight' && name === 'right benchmarks');
-  const panels = shown.map((cell) => ({
-    title: `load ${cell.load}`,
-    rows: cell.results
+  const rows = shown.flatMap((cell) =>
+    cell.results
       .toSorted((a, b) => b.qg - a.qg)
       .map(({ policy, qg, qgInterval: [low, high] }) => ({
-        label: policy,
-        value: qg,
-        low,
-        high,
-        marked: policy === 'ours',
+        ...{ label: policy, value: qg, low, high, panel: `load ${cell.load}` },
+        series: policy === 'ours' ? 'ours' : 'other rules',
       })),
-  }));
+  );
   const title = `Quality-weighted goodput, tight targets, ${seeds} simulated days`;
-  return intervalChart({ title, axis: 'quality-weighted goodput (95 % over days)', panels });
+  const description = 'Quality-weighted goodput of every rule with its 95 % interval over days, one panel per load.';
+  return intervalPlot(
+    { title, description, standalone: true },
+    { rows, axis: { title: 'quality-weighted goodput (95 % over days)' } },
+  );
 }
 
 type Decomposition = { readonly cell: Cell; readonly results: readonly RuleResult[] };
@@ -187,7 +187,7 @@ writeFileSync(
   `${JSON.stringify({ date: today, seeds, tookSec, bars, missed, cells, terms }, rounded)}\n`,
 );
 writeFileSync(`${out}.md`, report(cells, misses, terms));
-writeFileSync(`${out}.svg`, plot(cells));
+writeFileSync(`${out}.svg`, await plot(cells));
 console.log(`${out}.json, .md and .svg: ${cells.length} cells, ${seeds} days each, ${tookSec} s`);
 for (const text of missed) console.error(`missed: ${text}`);
 if (missed.length > 0) process.exitCode = 1;

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MODEL_CLASSES } from '../core/classes.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { Policy } from '../core/policy.ts';
-import { intervalChart } from '../plot/interval-chart.ts';
+import { intervalPlot } from '../plot/interval-plot.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { boardPolicy, SLO_SETS, type SloSet, withSlo } from '../simulate/board-policy.ts';
 import { compareRules, type OnDay, type RuleResult } from '../simulate/compare-rules.ts';
@@ -90,7 +90,7 @@ async function simulate(options: SimulateOptions, policyGiven: boolean): Promise
     MODEL_CLASSES.map((name) => [name, { ttftMs: policy.classes[name].ttftMs, e2eMs: policy.classes[name].e2eMs }]),
   );
   const conditions = { name: plan.name, load, seeds, climate, wrongBench, targets };
-  if (options.svg !== undefined) await writeFile(options.svg, plotOf(results, titleOf(conditions)));
+  if (options.svg !== undefined) await writeFile(options.svg, await plotOf(results, titleOf(conditions)));
   if (options.json === true) console.log(JSON.stringify({ workload: conditions, policies: results }, null, 2));
   else console.log([titleOf(conditions), '', ...tableOf(results)].join('\n'));
 }
@@ -170,14 +170,17 @@ function rowOf(result: RuleResult): string[] {
 
 const share = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(2));
 
-function plotOf(results: readonly RuleResult[], title: string): string {
+function plotOf(results: readonly RuleResult[], title: string): Promise<string> {
   const rows = results.map(({ policy, qg, qgInterval: [low, high] }) => ({
     label: policy,
     value: qg,
     low,
     high,
-    marked: policy === 'ours',
+    series: policy === 'ours' ? 'ours' : 'other rules',
   }));
-  const sorted = rows.sort((a, b) => b.value - a.value);
-  return intervalChart({ title, axis: 'quality-weighted goodput', panels: [{ title: '', rows: sorted }] });
+  const description = 'Quality-weighted goodput of every rule with its 95 % interval over days; more is better.';
+  return intervalPlot(
+    { title, description, standalone: true },
+    { rows: rows.toSorted((a, b) => b.value - a.value), axis: { title: 'quality-weighted goodput' } },
+  );
 }

@@ -1,0 +1,113 @@
+import { createMachineWatch } from '../bench/machine-watch.ts';
+import { parseResult } from '../bench/read-result.ts';
+import type { BenchModelResult, Machine } from '../bench/result.ts';
+import type { Clock } from '../core/clock.ts';
+import type { ModelPolicy, Policy } from '../core/policy.ts';
+import type { BenchRunRow } from '../store/bench-tables.ts';
+import { modelKey } from '../store/model-key.ts';
+import type { Store } from '../store/open-store.ts';
+import { createProfiles } from '../store/profiles.ts';
+import type { TuneRun } from '../store/tune-table.ts';
+import { machineFacts, machineName, sustainedOf, ttftOf } from './from-result.ts';
+import { isNpuModel } from './judge-snapshot.ts';
+import { modelReports } from './model-report.ts';
+import type { MachineReport, ModelSource, TuneTable } from './report.ts';
+
+/** Runs looked through for curves over prompt length and time; figures come from all of them. */
+const RUNS_READ = 50;
+
+/** What is read. */
+export type StoreSources = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly policy: Policy;
+  readonly machine: Machine;
+  /** Names the database. */
+  readonly source: string;
+  readonly sysroot?: string | undefined;
+};
+
+/** What a data directory knows of the policy's models, as routing sees it: the best known figure of each. */
+export function fromStore(sources: StoreSources): MachineReport {
+  const { store, clock, policy, machine, source, sysroot } = sources;
+  const profiles = createProfiles(store, clock);
+  const watch = createMachineWatch({ store, clock, sysroot });
+  try {
+    const runs = store.benchRuns(RUNS_READ);
+    const results = runs.flatMap(readRun);
+    const models = [...policy.models.values()].filter(({ enabled }) => enabled);
+    const memoryBytes = policy.machine.memoryBytes ?? machine.memoryBytes;
+    const memoryBudgetBytes = memoryBytes === undefined ? undefined : memoryBytes - policy.machine.reserveBytes;
+    const found = models.map((model): ModelSource => {
+      const profile = profiles.profileOf(model);
+      const runtime = policy.runtimes.get(model.runtime);
+      const asked = { policy: model, kind: runtime?.kind ?? '', profile, runtimeVersion: undefined };
+      return {
+        model: model.id,
+        device: runtime?.device ?? '',
+        isNpu: isNpuModel(policy, model),
+        mayChat: model.classes === undefined || model.classes.includes('interactive'),
+        profile,
+        qualityPrior: model.quality,
+        ...curvesOf(model, results),
+        stale: watch.staleOf(asked),
+      };
+    });
+    return {
+      name: machineName(machine),
+      facts: machineFacts(machine),
+      source,
+      memoryBudgetBytes,
+      models: modelReports(found, { policy, memoryBudgetBytes }),
+      tunes: newestOfEach(store.readTuneRuns()).map(tuneTable),
+      notes: runs.length === 0 ? ['Nothing was measured here yet: figures are published or estimated.'] : [],
+    };
+  } finally {
+    watch.close();
+    profiles.close();
+  }
+}
+
+function readRun({ id, document }: BenchRunRow): readonly BenchModelResult[] {
+  return parseResult(document, `run ${id}`).models;
+}
+
+/** Of the newest runs that have them; results are newest first. */
+function curvesOf(model: ModelPolicy, results: readonly BenchModelResult[]): Pick<ModelSource, 'ttft' | 'sustained'> {
+  const key = modelKey(model);
+  const own = key === undefined ? [] : results.filter((result) => result.modelKey === key);
+  const first = <Point>(points: (result: BenchModelResult) => readonly Point[]): readonly Point[] =>
+    own.map(points).find((found) => found.length > 0) ?? [];
+  return { ttft: first(ttftOf), sustained: first(sustainedOf) };
+}
+
+function newestOfEach(runs: readonly TuneRun[]): readonly TuneRun[] {
+  const seen = new Set<string>();
+  return runs.filter(({ model, objective }) => {
+    const name = `${model} ${objective.text}`;
+    return !seen.has(name) && seen.add(name);
+  });
+}
+
+function tuneTable(run: TuneRun): TuneTable {
+  const axes = [...new Set(run.trials.flatMap(({ settings }) => Object.keys(settings)))];
+  return {
+    model: run.model,
+    objective: run.objective.text,
+    axes,
+    trials: run.trials.map(({ settings, figures, status, reason, isCurrent }) => ({
+      settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, shown(value)])),
+      promptTps: figures.promptTps,
+      decodeTps: figures.decodeTps,
+      wallS: figures.wallS,
+      ttftMs: figures.ttftMs,
+      peakRssBytes: figures.peakRssBytes,
+      objectiveMs: figures.objectiveMs,
+      status: [status, isCurrent ? '(in force before)' : '', reason ?? ''].filter((part) => part !== '').join(' '),
+    })),
+    conclusion: run.conclusion,
+  };
+}
+
+const shown = (value: string | number | boolean): string =>
+  typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
