@@ -24,6 +24,8 @@ type Reply = {
         readonly function?: { readonly name?: unknown; readonly arguments?: unknown };
       }[];
     };
+    /** Where a completion of a raw prompt has its text. */
+    readonly text?: unknown;
     readonly finish_reason?: unknown;
     readonly logprobs?: unknown;
   }[];
@@ -39,7 +41,7 @@ export function readEngineReply(bytes: Buffer): EngineReply {
   const choice = reply.choices?.[0];
   const message = choice?.message;
   return {
-    text: text(message?.content),
+    text: text(message?.content ?? choice?.text),
     reasoning: text(message?.reasoning_content),
     toolCalls: (message?.tool_calls ?? []).map((call) => ({
       id: text(call.id),

@@ -26,6 +26,8 @@ type Chunk = {
       readonly reasoning_content?: unknown;
       readonly tool_calls?: readonly ToolCallDelta[] | null;
     };
+    /** Where a completion of a raw prompt has its text. */
+    readonly text?: unknown;
     readonly finish_reason?: unknown;
     readonly logprobs?: unknown;
   }[];
@@ -80,7 +82,8 @@ export class EngineStreamReader {
     const delta = choice?.delta;
     if (typeof delta?.reasoning_content === 'string' && delta.reasoning_content !== '')
       this.#listener.reasoning(delta.reasoning_content);
-    if (typeof delta?.content === 'string' && delta.content !== '') this.#listener.text(delta.content);
+    const said = delta?.content ?? choice?.text;
+    if (typeof said === 'string' && said !== '') this.#listener.text(said);
     if (Array.isArray(delta?.tool_calls)) this.#toolCalls(delta.tool_calls);
     if (choice?.logprobs) this.#listener.logprobs?.(choice.logprobs);
     if (choice?.finish_reason || chunk.usage || chunk.timings || chunk.x_router) {

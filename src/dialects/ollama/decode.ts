@@ -14,22 +14,15 @@ export type DecodedOllama = {
   readonly residency: 'load' | 'unload' | undefined;
   /** Paths of fields that nobody here can honour. */
   readonly ignored: readonly string[];
+  /** The prompt as the model gets it, where its chat template is not to be used. */
+  readonly raw: string | undefined;
 };
 
 /** Fields both endpoints read. */
 const COMMON = ['model', 'stream', 'format', 'options', 'keep_alive', 'think', 'logprobs', 'top_logprobs'];
 const CHAT = new Set([...COMMON, 'messages', 'tools']);
-const GENERATE = new Set([
-  ...COMMON,
-  'prompt',
-  'system',
-  'images',
-  // Looked at, to be refused.
-  'suffix',
-  'template',
-  'context',
-  'raw',
-]);
+// The last three are looked at, to be refused.
+const GENERATE = new Set([...COMMON, 'prompt', 'system', 'images', 'raw', 'suffix', 'template', 'context']);
 /** An engine is asked nothing in this case, but routing wants a message. */
 const NOTHING: readonly Fields[] = [{ role: 'user', content: '' }];
 
@@ -56,7 +49,20 @@ export function decodeOllamaGenerate(bytes: Buffer): DecodedOllama {
     ...(system === '' ? [] : [{ role: 'system', content: system }]),
     { role: 'user', content },
   ];
-  return decodeCommon(body, { known: GENERATE, messages: content === '' ? undefined : messages, more: {} });
+  const decoded = decodeCommon(body, {
+    known: GENERATE,
+    messages: content === '' ? undefined : messages,
+    more: {},
+  });
+  return optional<boolean>(body, 'raw', BOOLEAN) === true ? rawOf(decoded, body, prompt) : decoded;
+}
+
+// Without a template there is no place for a system text, nor a switch for thoughts.
+function rawOf(decoded: DecodedOllama, body: Fields, prompt: string): DecodedOllama {
+  if (Array.isArray(body['images']) && body['images'].length > 0)
+    throw unserved('images', 'a raw prompt has no place for them');
+  const ignored = ['system', 'think'].filter((name) => isSaid(body[name] ?? null));
+  return { ...decoded, raw: prompt, ignored: [...decoded.ignored, ...ignored] };
 }
 
 type Own = {
@@ -87,6 +93,7 @@ function decodeCommon(body: Fields, own: Own): DecodedOllama {
     keep,
     residency: own.messages === undefined ? action : undefined,
     ignored: [...options.ignored, ...unknownFields(body, own.known)],
+    raw: undefined,
   };
 }
 
@@ -115,20 +122,21 @@ const isSaid = (value: unknown): boolean => value !== null && value !== false &&
 
 const UNSERVED: Readonly<Record<string, string>> = {
   suffix: 'text is not filled in between prompt and suffix; send the prompt alone',
-  template: "each model's own chat template is used; leave template out",
+  template: "each model's own chat template is used; leave template out, or fill it in yourself and send raw: true",
   context: 'conversations are not kept as tokens; send their messages to /api/chat',
-  raw: 'prompts go through the chat template of their model; leave raw out',
 };
 
 function refuseUnserved(body: Fields): void {
   optional(body, 'suffix', TEXT);
   optional(body, 'template', TEXT);
-  optional(body, 'raw', BOOLEAN);
   const context = optional<readonly unknown[]>(body, 'context', LIST) ?? [];
   for (const token of context) optional({ token }, 'token', INTEGER, 'context');
   for (const [name, why] of Object.entries(UNSERVED)) {
     const value = name === 'context' && context.length === 0 ? null : body[name];
     if (value === undefined || !isSaid(value)) continue;
-    throw new GatewayError('unsupported_feature', `${name} is not supported: ${why}`, { param: name });
+    throw unserved(name, why);
   }
 }
+
+const unserved = (name: string, why: string) =>
+  new GatewayError('unsupported_feature', `${name} is not supported: ${why}`, { param: name });

@@ -27,6 +27,7 @@ describe('decodeOllamaChat', () => {
       keep: undefined,
       residency: undefined,
       ignored: [],
+      raw: undefined,
     });
     expect(chat({ stream: false }).chat['stream']).toBe(false);
     expect(chat({ model: 'auto:latest' }).chat['model']).toBe('auto');
@@ -194,19 +195,35 @@ describe('decodeOllamaGenerate', () => {
       expect(refusal(() => decodeOllamaGenerate(bytesOf(body)))[1]).toBe('model');
   });
 
+  it('sends a raw prompt past the chat template', () => {
+    const body = { model: 'm', prompt: '<s>Hello', raw: true, system: 'Be brief.', format: { type: 'object' } };
+    const { facts, enginePath, engineBody } = ollamaGenerate.decode(
+      bytesOf({ ...body, think: false }),
+      () => undefined,
+    );
+    expect([facts.rawPrompt, facts.responseFormat, enginePath]).toEqual([true, 'json_schema', '/v1/completions']);
+    expect(JSON.parse(String(engineBody('m' as never, 9)))).toEqual({
+      model: 'm',
+      stream: true,
+      stream_options: { include_usage: true },
+      max_tokens: 9,
+      prompt: '<s>Hello',
+      json_schema: { type: 'object' },
+    });
+    expect(decodeOllamaGenerate(bytesOf(body)).ignored).toEqual(['system']);
+    expect(refusal(() => generate({ raw: true, images: ['/9j/4AAQ'] }))[1]).toBe('images');
+  });
+
   it('asks about an image without a prompt', () => {
     expect(decodeOllamaGenerate(bytesOf({ images: ['/9j/4AAQ'] })).residency).toBeUndefined();
   });
 
-  it.each(['suffix', 'template', 'raw', 'context'])(
-    'refuses %s, saying why, but not where it asks for nothing',
-    (name) => {
-      const said = { suffix: 'x', template: '{{ .Prompt }}', raw: true, context: [1, 2] }[name];
-      const nothing = { suffix: '', template: '', raw: false, context: [] }[name];
-      const [message, param] = refusal(() => generate({ [name]: said }));
-      expect(message).toMatch(new RegExp(`^${name} is not supported: `));
-      expect(param).toBe(name);
-      expect(generate({ [name]: nothing }).ignored).toEqual([]);
-    },
-  );
+  it.each(['suffix', 'template', 'context'])('refuses %s, saying why, but not where it asks for nothing', (name) => {
+    const said = { suffix: 'x', template: '{{ .Prompt }}', context: [1, 2] }[name];
+    const nothing = { suffix: '', template: '', context: [] }[name];
+    const [message, param] = refusal(() => generate({ [name]: said }));
+    expect(message).toMatch(new RegExp(`^${name} is not supported: `));
+    expect(param).toBe(name);
+    expect(generate({ [name]: nothing }).ignored).toEqual([]);
+  });
 });
