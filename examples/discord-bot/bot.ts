@@ -97,7 +97,8 @@ function ask(parts: AnswerParts, turns: Turns, { message, text }: Asked): void {
     await typing;
     // Half an answer to nothing is not left behind.
     if (turn.abort.signal.reason === DELETED) await removeAll(replies);
-    else if (streamed.kind === 'failed') report(`answering (${streamed.failedBy})`)(streamed.failure);
+    else if (streamed.kind === 'failed' && typeof turn.abort.signal.reason !== 'string')
+      report(`answering (${streamed.failedBy})`)(streamed.failure);
   });
   if (!entered) {
     const refusal = '-# One after the other, please: too many questions wait in this channel.';

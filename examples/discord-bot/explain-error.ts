@@ -8,8 +8,8 @@ export function explainError(failure: unknown, nowMs: number): string {
   const when = comeBack(failure, nowMs);
   const detail = plainMessage(failure);
   if (status === 401 || status === 403) return 'The model server does not accept my key. Please tell whoever runs me.';
-  if (status === 429)
-    return `${code === 'queue_full' ? 'Too many are waiting already' : 'I may not ask more now'}: ${detail}${when}`;
+  if (code === 'queue_full') return `Too many are waiting already.${when}`;
+  if (status === 429) return `I may not ask more now: ${detail}${when}`;
   if (code === 'context_length_exceeded')
     return 'This conversation is too long for every model. `/forget` starts a new one.';
   if (code === 'model_not_found') return `${sentence(detail)} Choose another one with \`/model\`.`;
@@ -33,7 +33,11 @@ const DETAIL_CHARS_MAX = 300;
 function plainMessage({ error, message }: APIError): string {
   const said = (error as { readonly message?: unknown } | undefined)?.message;
   const text = typeof said === 'string' ? said : message;
-  const oneLine = text.replace(/\s+/g, ' ').trim();
+  // When to come back is said in Discord's own way.
+  const oneLine = text
+    .replace(/\s+/g, ' ')
+    .replace(/; try again in [^;]+$/, '')
+    .trim();
   return sentence(oneLine.length > DETAIL_CHARS_MAX ? `${oneLine.slice(0, DETAIL_CHARS_MAX)}…` : oneLine);
 }
 

@@ -13,11 +13,11 @@ describe('explainError', () => {
     [
       'a full queue',
       refusal(429, { code: 'queue_full', message: '64 wait' }, { 'retry-after': '12' }),
-      `Too many are waiting already: 64 wait. Try again <t:${nowSeconds + 12}:R>.`,
+      `Too many are waiting already. Try again <t:${nowSeconds + 12}:R>.`,
     ],
     [
       'a limit',
-      refusal(429, { code: 'rate_limited', message: 'the client asks too often.' }),
+      refusal(429, { code: 'rate_limited', message: 'the client asks too often; try again in 3 s' }),
       'I may not ask more now: the client asks too often.',
     ],
     [
