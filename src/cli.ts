@@ -13,6 +13,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   serve: async () => (await import('./commands/serve.ts')).registerServeCommand,
   demo: async () => (await import('./commands/demo.ts')).registerDemoCommand,
   bench: async () => (await import('./commands/bench.ts')).registerBenchCommand,
+  tune: async () => (await import('./commands/tune.ts')).registerTuneCommand,
+  report: async () => (await import('./commands/report.ts')).registerReportCommand,
   explain: async () => (await import('./commands/explain.ts')).registerExplainCommand,
   policy: async () => (await import('./commands/policy.ts')).registerPolicyCommand,
   models: async () => (await import('./commands/models.ts')).registerModelsCommand,

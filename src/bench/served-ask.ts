@@ -12,7 +12,12 @@ import { streamRequest } from './stream-request.ts';
 export type ServedAsk = { readonly model: ModelId; readonly clock: Clock; readonly signal: AbortSignal };
 
 /** How long a prompt is and how many tokens it wants. */
-export type Question = { readonly chars: number; readonly outputTokens: number };
+export type Question = {
+  readonly chars: number;
+  readonly outputTokens: number;
+  /** Longest to wait, ms; by the work it asks for where not given. */
+  readonly timeoutMs?: number | undefined;
+};
 
 /**
  * Sends one prompt nobody has sent before and times the answer. Rejects as {@link streamRequest} does, and with
@@ -21,12 +26,12 @@ export type Question = { readonly chars: number; readonly outputTokens: number }
 export async function readAnswer(
   run: ServedAsk,
   lease: BenchLease,
-  { chars, outputTokens: wanted }: Question,
+  { chars, outputTokens: wanted, timeoutMs = requestTimeoutMs(chars, wanted) }: Question,
 ): Promise<{ readonly timed: TimedRequest; readonly cachedTokens: number }> {
   const text = promptText(chars, run.clock.randomHex(6));
   const { firstMs, lastMs, endMs, end } = await streamRequest(
     lease.connection,
-    { model: run.model, text, outputTokens: wanted, timeoutMs: requestTimeoutMs(chars, wanted) },
+    { model: run.model, text, outputTokens: wanted, timeoutMs },
     { clock: run.clock, signal: run.signal },
   );
   const { promptTokens, outputTokens, prefillMs, decodeMs } = end;

@@ -37,7 +37,7 @@ const trialSchema = z.object({
   status: z.enum(['winner', 'kept', 'eliminated', 'infeasible', 'open']),
   /** Round of the search after which it was eliminated, from 1. */
   round: number(),
-  /** Why it is infeasible. */
+  /** Why it is infeasible, or was given up. */
   reason: z.string().optional(),
 });
 

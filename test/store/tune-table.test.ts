@@ -25,6 +25,7 @@ const run = (id: string, given: Partial<TuneRun> = {}): TuneRun => ({
       status: 'open',
     },
   ],
+  caches: [{ cache: 'q8_0/q8_0', passed: true, text: '16 of 17 right' }],
   conclusion: 'not finished',
   ...given,
 });

@@ -195,7 +195,19 @@ function explore(plan: TunePlan, results: Results): Explored {
     if (open !== undefined) return { kind: 'run', arm: open, phase: 'halving', round: round + 1 };
     alive = survivors(alive, results, repetitions);
   }
-  return climb(plan, alive[0], results);
+  const search = climb(plan, alive[0], results);
+  return search.kind === 'done' ? unquantized(plan, search.best, results) : search;
+}
+
+/** Among equals a cache that needs no check: what a quantized one costs in quality no test can rule out. */
+function unquantized(plan: TunePlan, best: Arm | undefined, results: Results): Explored {
+  if (best?.cacheToCheck === undefined) return { kind: 'done', best };
+  const bound = costOf(results, best) * (1 + BETTER_BY);
+  const others = plan.arms.filter(({ cacheToCheck }) => cacheToCheck === undefined);
+  const [rival] = bestOf(others, results);
+  if (rival === undefined || costOf(results, rival) > bound) return { kind: 'done', best };
+  const isKnown = !needsMore(results, rival, plan.rounds.at(-1) ?? 1);
+  return isKnown ? { kind: 'done', best: rival } : { kind: 'run', arm: rival, phase: 'climbing', round: MOVES_MAX };
 }
 
 const starting = (plan: TunePlan, results: Results): readonly Arm[] =>

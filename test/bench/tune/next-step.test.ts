@@ -160,6 +160,18 @@ describe('nextStep', () => {
     );
   });
 
+  it('takes a whole cache where a quantized one is no better than noise', () => {
+    const nearly = (factor: number) =>
+      search((arm) => SOME(arm) * (arm.at[3] === 0 ? 1 : arm.cacheToCheck === undefined ? 2 : factor));
+    const flat = landscape([0, 0.5, 0.3, 0, 0.2, 0.7, 0.4, 0.6, 0.05], 0);
+    const alike = search(
+      (arm) => flat({ ...arm, at: arm.at.with(3, 0) }) * (arm.cacheToCheck === undefined ? 1 : 0.99),
+    );
+    expect(alike.best?.cacheToCheck).toBeUndefined();
+    expect(alike.caches.size).toBe(0);
+    expect(nearly(0.5).best?.cacheToCheck).toBeDefined();
+  });
+
   it('keeps within its budget, and keeps time for the comparison', () => {
     const plan = planTune(ARMS, CURRENT, { ...THOROUGH, budgetMs: 30_000 });
     const { trials, isComplete, best } = search((arm) => (arm.cacheToCheck === undefined ? SOME(arm) : undefined), {
