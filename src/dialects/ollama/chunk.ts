@@ -50,7 +50,7 @@ function encodeCall(call: WholeToolCall, index: number) {
 
 /**
  * A call's arguments as an object. What a model wrote that is none, such as the half of one where the bound on output cut
- * it off, is not thrown away: it stands in `_invalid_json`, for the tool to refuse and the model to be told.
+ * it off, is not thrown away: it stands in `INVALID_JSON`, for the tool to refuse and the model to be told.
  */
 function argumentsOf(text: string): unknown {
   if (text.trim() === '') return {};
@@ -60,5 +60,5 @@ function argumentsOf(text: string): unknown {
   } catch {
     // Falls through to the same answer as any other text that is no object.
   }
-  return { _invalid_json: text };
+  return { INVALID_JSON: text };
 }

@@ -96,7 +96,7 @@ describe('OllamaStream', () => {
     const end = '{"choices":[{"delta":{},"finish_reason":"length"}]}';
     const lines = linesOf(Buffer.from(`data: ${call}\n\ndata: ${second}\n\ndata: ${end}\n\ndata: [DONE]\n\n`));
     expect(lines[0].message.tool_calls.map((one: Line) => one.function)).toEqual([
-      { index: 0, name: 'f', arguments: { _invalid_json: '{"a' } },
+      { index: 0, name: 'f', arguments: { INVALID_JSON: '{"a' } },
       { index: 1, name: 'g', arguments: {} },
     ]);
     expect(lines[1]).toMatchObject({ done: true, done_reason: 'length' });
