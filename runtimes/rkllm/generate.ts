@@ -205,6 +205,7 @@ function createParser(request: GenerateMessage, turn: Turn, template: ChatTempla
     tools: request.tools,
     toolFormat: template?.toolFormat ?? 'hermes',
     stop: request.stop,
-    callIdPrefix: `call_${request.id}_`,
+    // Of the reply's own id: a worker that has been replaced counts its runs anew, and a conversation outlives it.
+    callIdPrefix: `call_${request.reply.id.replace('chatcmpl-', '')}_`,
   });
 }

@@ -189,6 +189,9 @@ describe('messages.create', () => {
   it('calls a tool on the NPU, and keeps arguments the model got wrong', async () => {
     const called = await client.messages.create({ ...plain, model: 'caller', tools: [weather] });
     expect(callIn(called)).toMatchObject({ name: 'get_weather', input: { city: 'Ulm' } });
+    await fetch(`${gateway.url}/router/models/caller/unload`, { method: 'POST', headers: { 'x-api-key': KEY } });
+    const anew = await client.messages.create({ ...plain, model: 'caller', tools: [weather] });
+    expect(callIn(anew)?.id).not.toBe(callIn(called)?.id);
     const stumbled = await client.messages.create({ ...plain, model: 'stumbler', tools: [weather] });
     expect(JSON.stringify(stumbled.content)).toContain('city');
   });
