@@ -41,6 +41,7 @@ const GENERATE = z.looseObject({
   ...COMMON,
   prompt: z.string().nullish().describe('Empty: the model is loaded, or unloaded by `keep_alive: 0`'),
   system: z.string().nullish(),
+  raw: z.boolean().nullish().describe('Past the chat template'),
   images: z.array(z.string()).nullish().describe('Base64'),
 });
 const ENDING = {
@@ -116,7 +117,7 @@ export const OLLAMA_ENDPOINTS: readonly Endpoint[] = [
     tag,
     errors,
     summary: 'Answer one prompt, or load or unload a model',
-    description: '`suffix`, `template`, `context` and `raw` are refused.',
+    description: '`suffix`, `template` and `context` are refused.',
     parameters: GENERATION_HEADERS,
     body: GENERATE,
     example: { model: 'auto', prompt: 'Who are you?', stream: false },
