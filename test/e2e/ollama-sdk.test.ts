@@ -251,6 +251,26 @@ describe('a client that leaves', () => {
   });
 });
 
+describe('a client that leaves before its turn', () => {
+  it('has had empty chunks, and frees its place in the queue', async () => {
+    const before = gateway.records().length;
+    const running = await client.chat({ model: 'slow', messages, stream: true });
+    const waiting = await client.chat({ model: 'slow', messages, stream: true });
+    for await (const { message, done, model } of waiting) {
+      expect({ message, done, model }).toEqual({
+        message: { role: 'assistant', content: '' },
+        done: false,
+        model: 'slow',
+      });
+      break;
+    }
+    waiting.abort();
+    await until('it has left the queue', () => gateway.records()[before]?.outcome.kind === 'cancelled');
+    running.abort();
+    await until('both have left', () => gateway.records()[before + 1]?.outcome.kind === 'cancelled');
+  });
+});
+
 describe('errors', () => {
   const chat = (body: object, by = client) => by.chat({ model: 'auto', messages, ...body });
 
