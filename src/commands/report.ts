@@ -26,6 +26,7 @@ type ReportOptions = {
   readonly json?: true;
   readonly markdown?: true;
   readonly html?: string;
+  readonly sysroot?: string;
 };
 
 /** Adds `sluice report [file…]`. */
@@ -38,6 +39,7 @@ export function registerReportCommand(program: Command): void {
     .option('--html <file>', 'write one HTML file with plots that needs no network and no script')
     .option('--markdown', 'print Markdown')
     .option('--json', 'print JSON')
+    .option('--sysroot <dir>', "copy of another machine's /proc and /sys, for a data directory that came from there")
     .addHelpText(
       'after',
       '\nFiles or --reference leave the data directory out unless --data is given. Verdicts follow the rules of the policy.',
@@ -72,12 +74,12 @@ async function policyOf(file: string, isGiven: boolean): Promise<Policy> {
   return isGiven || existsSync(file) ? loadPolicy(file) : parsePolicy('version: 1', '<defaults>');
 }
 
-function readStore({ data }: ReportOptions, policy: Policy): MachineReport {
+function readStore({ data, sysroot }: ReportOptions, policy: Policy): MachineReport {
   const file = join(data, 'sluice.db');
   // A report must not leave a database where there was none.
   const store = openStore(existsSync(file) ? file : ':memory:', { clock: systemClock });
   try {
-    return fromStore({ store, clock: systemClock, policy, machine: readMachine(), source: file });
+    return fromStore({ store, clock: systemClock, policy, machine: readMachine(sysroot), source: file, sysroot });
   } finally {
     store.close();
   }

@@ -42,11 +42,11 @@ export function intervalPlot(
   const layer = [
     {
       transform: [{ filter: 'isValid(datum.low) && isValid(datum.high)' }],
-      mark: { type: 'rule', strokeWidth: 3, opacity: 0.55 },
+      mark: { type: 'rule', strokeWidth: 4, opacity: 0.5 },
       encoding: { y, x: { ...x, field: 'low' }, x2: { field: 'high' }, color: colour },
     },
     {
-      mark: { type: 'point', filled: true, size: 62, opacity: 1 },
+      mark: { type: 'point', filled: true, size: 46, opacity: 1 },
       encoding: { y, x: { ...x, field: 'value' }, color: colour },
     },
   ];

@@ -11,19 +11,13 @@ type Box = { readonly left: number; readonly right: number; readonly top: number
 const FONT_SIZE = 12;
 const POINT_RADIUS = 5;
 
-/** Places tried in turn: beside the point, above and below it, then further away. */
-const PLACEMENTS: readonly Placement[] = [
-  { dx: 8, dy: 0, align: 'left' },
-  { dx: -8, dy: 0, align: 'right' },
-  { dx: 0, dy: -13, align: 'center' },
-  { dx: 0, dy: 14, align: 'center' },
-  ...[1, 2, 3, 4].flatMap((step): readonly Placement[] => [
-    { dx: 8, dy: 14 * step, align: 'left' },
-    { dx: 8, dy: -14 * step, align: 'left' },
-    { dx: -8, dy: 14 * step, align: 'right' },
-    { dx: -8, dy: -14 * step, align: 'right' },
-  ]),
-];
+/** Places tried in turn. Steps lead to the right and up, intervals up and down: the first two are clear of both. */
+const PLACEMENTS: readonly Placement[] = [1, 2, 3, 4, 5].flatMap((step): readonly Placement[] => [
+  { dx: 8, dy: 13 * step, align: 'left' },
+  { dx: -8, dy: -13 * step, align: 'right' },
+  { dx: 8, dy: -13 * step, align: 'left' },
+  { dx: -8, dy: 13 * step, align: 'right' },
+]);
 
 /**
  * A place for each name, in the order given, so that names cover neither points nor each other nor leave the plot of
@@ -42,7 +36,7 @@ export function placeLabels(
   });
 }
 
-const BESIDE: Placement = { dx: 8, dy: 0, align: 'left' };
+const BESIDE: Placement = { dx: 8, dy: 13, align: 'left' };
 
 const boxAround = (x: number, y: number, radius: number): Box => ({
   ...{ left: x - radius, right: x + radius, top: y - radius, bottom: y + radius },

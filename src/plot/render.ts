@@ -14,7 +14,7 @@ export type PlotText = {
 };
 
 /** A picture is made for a phone's width; a wide page shows several beside each other. */
-const WIDTH = 440;
+const WIDTH = 400;
 const STANDALONE_WIDTH = 760;
 const FIT = { type: 'fit-x', contains: 'padding' };
 
@@ -30,7 +30,7 @@ const CONFIG: Config = {
   header: { labelColor: INK.ink, titleColor: INK.muted, labelFontSize: 13, labelFontWeight: 600 },
   legend: {
     ...{ orient: 'top', title: null, labelColor: INK.ink, labelFontSize: 12.5, labelLimit: 240, columns: 2 },
-    ...{ symbolStrokeWidth: 2, symbolSize: 70, rowPadding: 2 },
+    ...{ symbolStrokeWidth: 2, symbolSize: 70, symbolOpacity: 1, rowPadding: 2 },
   },
 };
 

@@ -14,7 +14,7 @@ export type ScatterPoint = {
 };
 
 /** Of the area between the axes, px; near enough to find places for names. */
-const AREA = { width: 370, height: 280 } as const;
+const AREA = { width: 330, height: 260 } as const;
 /** Of the values' span, left free on both sides. */
 const MARGIN = 0.12;
 

@@ -14,8 +14,8 @@ nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 20px;padding:0;margin
 a{color:var(--link)}
 section{margin:24px 0 40px}
 .facts{list-style:none;display:flex;flex-wrap:wrap;gap:2px 20px;padding:0;margin:0 0 12px;color:var(--soft);overflow-wrap:anywhere}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:16px;margin:20px 0;align-items:start}
-figure{margin:0;padding:12px 14px;background:var(--card);border:1px solid var(--line);border-radius:8px;min-width:0}
+.plots{columns:3 340px;column-gap:16px;margin:20px 0}
+figure{margin:0 0 16px;padding:12px 14px;break-inside:avoid;background:var(--card);border:1px solid var(--line);border-radius:8px;min-width:0}
 figure h3{margin-top:0}
 .missing{margin:0;padding-left:20px}
 figure svg{display:block;width:100%;height:auto;max-width:560px}

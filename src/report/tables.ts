@@ -146,7 +146,10 @@ export function threeDigits(value: number): string {
 
 function qualityTable(models: readonly ModelReport[]): Table {
   const tasks = TASKS.filter((task) => models.some(({ profile }) => profile[`quality.${task}`] !== undefined));
-  const measured = models.filter(({ profile }) => tasks.some((task) => profile[`quality.${task}`] !== undefined));
+  const measured = models.filter(
+    ({ profile }) =>
+      profile.degenerateAnswers !== undefined || tasks.some((task) => profile[`quality.${task}`] !== undefined),
+  );
   const share = (figure: Figure | undefined) => withInterval(figure, (value) => String(Math.round(value * 100)));
   return {
     title: 'Quality by task, % right',

@@ -58,7 +58,7 @@ export function judgeModels(
   );
   if (best !== undefined) {
     const bound = targets.e2eMs === undefined ? '' : ` <= ${formatDurationMs(targets.e2eMs)}`;
-    const why = `highest quality (${best.quality}) of those in time: standard chat ${formatDurationMs(best.chatMs)}${bound}`;
+    const why = `highest quality (${Number(best.quality?.toFixed(2))}) of those in time: standard chat ${formatDurationMs(best.chatMs)}${bound}`;
     judged.set(best.model, { verdict: 'best default', why });
   }
   return judged;
