@@ -186,7 +186,6 @@ describe('what Codex sends', () => {
   it('is answered, with what could not be honoured named', async () => {
     const body = {
       model: 'demo-4b',
-      instructions: 'You are a coding agent.',
       input: [
         {
           type: 'message',
@@ -217,6 +216,7 @@ describe('what Codex sends', () => {
       stream: true,
       include: ['reasoning.encrypted_content'],
       prompt_cache_key: '0199a213',
+      client_metadata: { 'x-codex-window-id': '0199a213:0' },
       text: { verbosity: 'medium' },
     };
     const headers = { 'content-type': 'application/json', accept: 'text/event-stream', authorization: `Bearer ${KEY}` };

@@ -88,6 +88,7 @@ const PASSED_ON = [
 const UNDERSTOOD = new Set<string>([
   ...PASSED_ON,
   'background',
+  'client_metadata',
   'conversation',
   'include',
   'input',
