@@ -120,7 +120,9 @@ describe('placeLabels', () => {
   });
 
   it('writes to the left at the right edge', () => {
-    expect(placeLabels([{ x: 365, y: 100, label: 'qwen3.5-27b' }], size)).toEqual([{ dx: -8, dy: -13, align: 'right' }]);
+    expect(placeLabels([{ x: 365, y: 100, label: 'qwen3.5-27b' }], size)).toEqual([
+      { dx: -8, dy: -13, align: 'right' },
+    ]);
   });
 
   it('ends for any points', () => {
