@@ -24,16 +24,14 @@ export type BenchResult = {
 /** Processes that want to run, averaged over the last minute; taken before a run it says how quiet the machine was. */
 export const loadAverage = (): number => loadavg()[0] ?? 0;
 
-/** Puts a run together with where it was made. */
-export async function describeRun(
-  run: Pick<BenchResult, 'rounds' | 'quick' | 'rows' | 'measured'> & { readonly loadAverageBefore: number },
-  clock: Clock,
-): Promise<BenchResult> {
-  const { rounds, quick, rows, measured, loadAverageBefore } = run;
+/** Where and when a run was made, and on what code. */
+export type RunPlace = Pick<BenchResult, 'at' | 'hostKind' | 'fingerprint'>;
+
+/** Looks at the machine a run is made on. */
+export async function describePlace(loadAverageBefore: number, clock: Clock): Promise<RunPlace> {
   const machine = readMachine();
   const state = readMachineState(clock.nowMs());
   return {
-    version: 1,
     at: state.at,
     hostKind: `${machineKind(machine)}-${cpus().length}cpu`,
     fingerprint: {
@@ -42,14 +40,19 @@ export async function describeRun(
       node: process.version,
       sluice: packageVersion(),
       commit: await gitCommit(),
-      portkey: PORTKEY,
       loadAverageBefore,
     },
-    rounds,
-    quick,
-    rows,
-    measured,
   };
+}
+
+/** Puts a run together with where it was made. */
+export async function describeRun(
+  run: Pick<BenchResult, 'rounds' | 'quick' | 'rows' | 'measured'> & { readonly loadAverageBefore: number },
+  clock: Clock,
+): Promise<BenchResult> {
+  const { rounds, quick, rows, measured, loadAverageBefore } = run;
+  const { at, hostKind, fingerprint } = await describePlace(loadAverageBefore, clock);
+  return { version: 1, at, hostKind, fingerprint: { ...fingerprint, portkey: PORTKEY }, rounds, quick, rows, measured };
 }
 
 /** Writes `<date>-<host kind>.json` and `.md`; path of the JSON. A second run of the same day replaces the first. */

@@ -5,12 +5,14 @@
  * gateway can supervise it as the `binary` of a llama-server runtime, and answers with the shapes of llama-server:
  *
  *   POST /v1/chat/completions   whole body, or SSE: role chunk, 64 content chunks, finish chunk with timings, [DONE]
+ *   POST /v1/completions        the same as SSE only, in text chunks
  *   GET  /health /props /slots /metrics /v1/models      POST /tokenize
  *
  * Each SSE event is its own HTTP chunk and its own write(), as the real server sends them. 67 writes cost more than the
  * rest of the stream together, so a request with `"user":"one-write"` gets the same bytes in one write: that shows what
  * a gateway costs when the upstream is no limit. (A body field, because every gateway passes `user` on.) There is no
- * delay between tokens unless UPSTREAM_TOKEN_DELAY_US is set. `max_tokens` shortens a reply and never lengthens it.
+ * delay between tokens unless UPSTREAM_TOKEN_DELAY_US is set. `max_tokens` shortens a reply and never lengthens it;
+ * UPSTREAM_TOKENS is how long a stream is without it, 64 where it is not set.
  * The figures in `timings` are constants: nothing is computed here, and a gateway may only copy them.
  */
 #define _GNU_SOURCE
@@ -41,7 +43,7 @@ typedef struct {
   size_t outSent;
   int tokensLeft; /* > 0 while a delayed stream is running */
   int tokensAsked;
-  bool includeUsage, oneWrite, closing;
+  bool includeUsage, oneWrite, closing, raw;
   long long nextTokenUs;
 } Connection;
 
@@ -53,6 +55,7 @@ typedef struct {
 static Connection *connections[CONNECTIONS_MAX];
 static int epollFd, delayedStreams;
 static long tokenDelayUs;
+static int streamTokens = TOKENS;
 static const char *alias = "upstream", *apiKey = NULL;
 static volatile sig_atomic_t stopping;
 
@@ -144,19 +147,20 @@ static void sendEvent(Connection *c, const char *event) {
 #define USAGE "\"usage\":{\"completion_tokens\":%d,\"prompt_tokens\":12,\"total_tokens\":%d}"
 
 /* Object head of every stream chunk after "choices"; kept in llama-server's field order. */
-static const char *chunkTail(void) {
+static const char *chunkTail(bool raw) {
   static char tail[512];
   snprintf(tail, sizeof tail,
            "\"created\":%ld,\"id\":\"chatcmpl-bench000000000000000000000000\",\"model\":\"%s\","
-           "\"system_fingerprint\":\"b1-bench\",\"object\":\"chat.completion.chunk\"",
-           (long)time(NULL), alias);
+           "\"system_fingerprint\":\"b1-bench\",\"object\":\"%s\"",
+           (long)time(NULL), alias, raw ? "text_completion" : "chat.completion.chunk");
   return tail;
 }
 
 static void sendToken(Connection *c, int index, const char *tail) {
   char event[1024];
-  snprintf(event, sizeof event, "{\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\" w%d\"}}],%s}",
-           index, tail);
+  const char *form = c->raw ? "{\"choices\":[{\"text\":\" w%d\",\"index\":0,\"logprobs\":null,\"finish_reason\":null}],%s}"
+                            : "{\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\" w%d\"}}],%s}";
+  snprintf(event, sizeof event, form, index, tail);
   sendEvent(c, event);
 }
 
@@ -165,8 +169,8 @@ static void sendStreamEnd(Connection *c, const char *tail) {
   int n = c->tokensAsked;
   snprintf(timings, sizeof timings, TIMINGS("%d"), n, n * 10);
   /* As the real server: timings ride on the last object, whichever that is. */
-  snprintf(event, sizeof event, "{\"choices\":[{\"finish_reason\":\"%s\",\"index\":0,\"delta\":{}}],%s%s%s}",
-           n < TOKENS ? "length" : "stop", tail, c->includeUsage ? "" : ",", c->includeUsage ? "" : timings);
+  snprintf(event, sizeof event, "{\"choices\":[{\"finish_reason\":\"%s\",\"index\":0,%s}],%s%s%s}",
+           n < streamTokens ? "length" : "stop", c->raw ? "\"text\":\"\"" : "\"delta\":{}", tail, c->includeUsage ? "" : ",", c->includeUsage ? "" : timings);
   sendEvent(c, event);
   if (c->includeUsage) {
     snprintf(event, sizeof event, "{\"choices\":[],%s," USAGE ",%s}", tail, n, n + 12, timings);
@@ -177,7 +181,7 @@ static void sendStreamEnd(Connection *c, const char *tail) {
 }
 
 static void startStream(Connection *c) {
-  const char *tail = chunkTail();
+  const char *tail = chunkTail(c->raw);
   const char *head = "HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\n"
                      "Transfer-Encoding: chunked\r\n\r\n";
   char event[1024];
@@ -185,7 +189,7 @@ static void startStream(Connection *c) {
   sendBytes(c, head, strlen(head));
   snprintf(event, sizeof event,
            "{\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}],%s}", tail);
-  sendEvent(c, event);
+  if (!c->raw) sendEvent(c, event);
   if (tokenDelayUs > 0) {
     c->tokensLeft = c->tokensAsked;
     c->nextTokenUs = nowUs() + tokenDelayUs;
@@ -231,14 +235,16 @@ static bool memberIsTrue(const Request *request, const char *name) {
   return value && request->body + request->bodyLength - value >= 4 && memcmp(value, "true", 4) == 0;
 }
 
-static void chat(Connection *c, const Request *request) {
+static void generate(Connection *c, const Request *request, bool raw) {
   const char *most = member(request, "\"max_tokens\"");
-  int asked = most ? atoi(most) : TOKENS;
-  c->tokensAsked = asked > 0 && asked < TOKENS ? asked : TOKENS;
+  bool stream = memberIsTrue(request, "\"stream\"");
+  int asked = most ? atoi(most) : 0, longest = stream ? streamTokens : TOKENS;
+  c->raw = raw;
+  c->tokensAsked = asked > 0 && asked < longest ? asked : longest;
   c->includeUsage = memberIsTrue(request, "\"include_usage\"");
   const char *user = member(request, "\"user\"");
   c->oneWrite = user && strncmp(user, "\"one-write\"", 11) == 0;
-  if (memberIsTrue(request, "\"stream\"")) startStream(c);
+  if (stream) startStream(c);
   else {
     c->oneWrite = false;
     sendCompletion(c);
@@ -264,7 +270,8 @@ static void answer(Connection *c, const Request *request, bool allowed) {
   if (!allowed)
     return sendWhole(c, "401 Unauthorized", "application/json; charset=utf-8",
                      "{\"error\":{\"message\":\"Invalid API Key\",\"type\":\"authentication_error\",\"code\":401}}");
-  if (is(request, "POST", "/v1/chat/completions")) return chat(c, request);
+  if (is(request, "POST", "/v1/chat/completions")) return generate(c, request, false);
+  if (is(request, "POST", "/v1/completions")) return generate(c, request, true);
   if (is(request, "POST", "/tokenize")) return tokenize(c, request);
   if (is(request, "GET", "/slots")) return sendJson(c, "[{\"id\":0,\"is_processing\":false}]");
   if (is(request, "GET", "/metrics"))
@@ -393,11 +400,11 @@ static int advanceStreams(void) {
     Connection *c = connections[fd];
     if (!c || c->tokensLeft == 0) continue;
     while (c->tokensLeft > 0 && c->nextTokenUs <= now && !c->closing) {
-      sendToken(c, c->tokensAsked - --c->tokensLeft, chunkTail());
+      sendToken(c, c->tokensAsked - --c->tokensLeft, chunkTail(c->raw));
       c->nextTokenUs += tokenDelayUs;
       if (c->tokensLeft > 0) continue;
       delayedStreams--;
-      sendStreamEnd(c, chunkTail());
+      sendStreamEnd(c, chunkTail(c->raw));
       while (takeRequest(c)) continue;
     }
     if (c->closing) drop(c);
@@ -433,7 +440,7 @@ static void onStop(int signal) { stopping = signal; }
 #include "upstream-help.h"
 
 int main(int count, char **words) {
-  const char *host = "127.0.0.1", *delay = getenv("UPSTREAM_TOKEN_DELAY_US");
+  const char *host = "127.0.0.1", *delay = getenv("UPSTREAM_TOKEN_DELAY_US"), *tokens = getenv("UPSTREAM_TOKENS");
   int port = 8080;
   apiKey = getenv("LLAMA_API_KEY");
   for (int i = 1; i < count; i++) {
@@ -449,6 +456,7 @@ int main(int count, char **words) {
     else if (!strcmp(words[i], "--api-key-file")) apiKey = firstLine(next), i++;
   }
   tokenDelayUs = delay ? atol(delay) : 0;
+  if (tokens && atoi(tokens) > 0) streamTokens = atoi(tokens);
   struct sigaction stop = {.sa_handler = onStop};
   sigaction(SIGTERM, &stop, NULL);
   sigaction(SIGINT, &stop, NULL);

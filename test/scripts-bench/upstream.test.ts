@@ -50,6 +50,31 @@ describe('upstream', () => {
     });
   });
 
+  it('completes a raw prompt in text chunks, as long as it is told', async () => {
+    const { children, programs } = bench();
+    const port = await freePort();
+    const environment = { UPSTREAM_TOKENS: '300' };
+    const child = children.start({
+      name: 'long',
+      command: programs.upstream,
+      args: ['--port', `${port}`],
+      environment,
+    });
+    await untilAnswering(child, `http://127.0.0.1:${port}/health`, systemClock);
+    const body = JSON.stringify({ prompt: 'Who are you?', stream: true });
+    const text = await (await fetch(`http://127.0.0.1:${port}/v1/completions`, { method: 'POST', body })).text();
+    const events = text.split('\n\n').filter((event) => event.startsWith('data: {'));
+    expect(events).toHaveLength(301);
+    expect(JSON.parse(events[299]?.slice(6) as string)).toMatchObject({
+      object: 'text_completion',
+      choices: [{ text: ' w300', finish_reason: null }],
+    });
+    expect(JSON.parse(events[300]?.slice(6) as string)).toMatchObject({
+      choices: [{ text: '', finish_reason: 'stop' }],
+      timings: { predicted_n: 300 },
+    });
+  });
+
   it('sends the role, 64 contents, the end with timings, and [DONE]', async () => {
     const text = await (await post(await startUpstream(bench()), chatBody({ stream: true }))).text();
     const events = text.split('\n\n').filter((event) => event !== '');
