@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
-import type { ModelId } from './core/ids.ts';
+import type { RequestRecord } from './core/events.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { Policy } from './core/policy.ts';
 import { GENERATION_CODECS, TEXT_CODECS } from './dialects/codecs.ts';
@@ -14,13 +14,13 @@ import { type ListeningServer, listen } from './http/server.ts';
 import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { createClassifier } from './serve/classifier.ts';
-import { createClientLimits } from './serve/client-limits.ts';
+import { type ClientLimits, createClientLimits } from './serve/client-limits.ts';
+import { type ClientUsage, createClientUsage } from './serve/client-usage.ts';
 import { createDrain } from './serve/drain.ts';
 import { createIdleBench, type IdleBench } from './serve/idle-bench.ts';
 import type { ServeParts } from './serve/job.ts';
-import { createLoopGuard } from './serve/loop-guard.ts';
-import { observeRun } from './serve/observe-run.ts';
 import { createPromptKnowledge, type PromptKnowledge } from './serve/prompt-knowledge.ts';
+import { createServeParts, deviceOf } from './serve/serve-parts.ts';
 import { takeSnapshot } from './serve/snapshot.ts';
 import { type BeforeStartRun, runBeforeStart } from './supervise/before-start.ts';
 import { createLanes, type Lanes } from './supervise/lane.ts';
@@ -89,6 +89,8 @@ class RunningGateway implements Gateway {
   readonly #lanes: Lanes;
   readonly #prompts: PromptKnowledge;
   readonly #foreignLoad: ForeignLoad;
+  readonly #usage: ClientUsage;
+  readonly #limits: ClientLimits;
   readonly #idleBench: IdleBench;
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
@@ -109,14 +111,28 @@ class RunningGateway implements Gateway {
       clock: options.clock,
       pids: () => [...machine.supervisor.views().values()].flatMap(({ pid }) => pid ?? []),
     });
-    machine.profiles.onMeasured((id) => machine.learner.remeasured(this.#deviceOf(id), id));
+    machine.profiles.onMeasured((id) => machine.learner.remeasured(deviceOf(id, source.current()), id));
+    this.#usage = createClientUsage({
+      clock: options.clock,
+      timezone: () => source.current().batch.timezone,
+      save: (rows) => machine.store.recordUsage(rows),
+      saved: (day) => machine.store.usageSince(day),
+      onLost: (message) => options.events.emit({ kind: 'gateway.notice', level: 'warn', message }),
+    });
+    this.#limits = createClientLimits(options.clock, this.#usage);
     this.#idleBench = this.#makeIdleBench();
     this.#parts = this.#makeParts();
     options.events.subscribe((event) => {
-      if (event.kind === 'request.finished') machine.store.recordRequest(event.record);
+      if (event.kind === 'request.finished') this.#finished(event.record);
       if (event.kind === 'child.state') this.#prompts.childMoved(event.model, event.to);
     });
     this.#configure(source.current());
+  }
+
+  #finished(record: RequestRecord): void {
+    this.#machine.store.recordRequest(record);
+    this.#usage.finished(record);
+    this.#limits.finished(record);
   }
 
   get url(): string {
@@ -240,15 +256,10 @@ class RunningGateway implements Gateway {
     this.#parts.answers.cancelAll();
     await this.#started;
     this.#foreignLoad.close();
+    this.#usage.close();
     await this.#machine.close(drainMs);
     await this.#beforeStart?.stop();
     await this.#server?.close();
-  }
-
-  #deviceOf(id: ModelId): string {
-    const policy = this.#source.current();
-    const runtime = policy.models.get(id)?.runtime;
-    return runtime === undefined ? '' : (policy.runtimes.get(runtime)?.device ?? '');
   }
 
   #makeParts(): HttpParts {
@@ -275,7 +286,9 @@ class RunningGateway implements Gateway {
       policy,
       policyError: () => this.#source.lastError()?.message,
       authenticate: () => this.#authenticate(),
-      limits: createClientLimits(clock),
+      limits: this.#limits,
+      usage: this.#usage,
+      usageSince: (day) => store.usageSince(day),
       classifier: createClassifier({ serve, policy, dataDir: this.#options.dataDir, profileOf: sources.profileOf }),
       prompts: this.#prompts,
       snapshot: () => takeSnapshot(sources),
@@ -315,34 +328,14 @@ class RunningGateway implements Gateway {
 
   #makeServeParts(): ServeParts {
     const { clock, events } = this.#options;
-    const { supervisor, profiles, learner } = this.#machine;
-    return {
+    return createServeParts({
+      ...this.#machine,
       clock,
       emit: events.emit,
       lanes: this.#lanes,
-      knowledge: learner.knowledge,
-      supervisor,
       prompts: this.#prompts,
-      placeOf: (id) => {
-        const policy = this.#source.current();
-        const device = this.#deviceOf(id);
-        const view = supervisor.views().get(id);
-        const { ubatch } = policy.models.get(id)?.settings ?? {};
-        return { device, slots: view?.parallel ?? 1, ubatch, contextTokens: view?.facts?.contextTokens };
-      },
-      guard: createLoopGuard({ isOn: () => this.#source.current().gateway.streamGuard === 'stop', emit: events.emit }),
-      tooLong: (id, told) => {
-        const model = this.#source.current().models.get(id);
-        if (model !== undefined) profiles.observe(model, told);
-      },
-      observe: (id, record) => {
-        const model = this.#source.current().models.get(id);
-        if (model === undefined) return;
-        const { e2eMs = 0, queueMs = 0 } = record.actual;
-        const disturbed = this.#foreignLoad.disturbedSince(clock.monotonicMs() - e2eMs + queueMs);
-        const place = { device: this.#deviceOf(id), nowMs: clock.nowMs(), disturbed };
-        observeRun({ profiles, learner, ...place }, model, record);
-      },
-    };
+      foreignLoad: this.#foreignLoad,
+      policy: this.policy,
+    });
   }
 }

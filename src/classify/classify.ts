@@ -1,8 +1,10 @@
 import { isModelClass, MODEL_CLASSES, type ModelClass } from '../core/classes.ts';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import type { Reason, Slo, Workload } from '../core/decision.ts';
 import type { ModelId } from '../core/ids.ts';
-import type { Capabilities, ClientPolicy, Policy } from '../core/policy.ts';
+import type { Capabilities, Policy } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
+import { classForClient, forbiddenModel } from './client-rules.ts';
 import { describeKnownModels, resolveModelName } from './model-name.ts';
 import { matchRule } from './rules.ts';
 import { classOfShape } from './shape.ts';
@@ -16,7 +18,7 @@ export type Classification =
       readonly message: string;
       /** Request field at fault: `model`, or where the class was asked for. */
       readonly param: string;
-      readonly code: 'model_not_found' | 'invalid_request';
+      readonly code: 'model_not_found' | 'invalid_request' | 'forbidden';
     };
 
 type Invalid = Extract<Classification, { kind: 'invalid' }>;
@@ -41,12 +43,18 @@ export function classify(facts: RequestFacts, policy: Policy, client: ClientPoli
   const reasons: Reason[] = [];
   const pinned = pinnedModel(facts, policy, reasons);
   if (typeof pinned === 'object') return pinned;
+  const forbidden = forbiddenModel(pinned, client);
+  if (forbidden !== undefined) return forbidden;
   const hinted = hintedClass(facts, reasons);
   if (typeof hinted === 'object') return hinted;
   const task = taskOf(facts, policy, reasons);
   const needs = neededCapabilities(facts, reasons);
-  const wanted = hinted ?? impliedClass(pinned, facts, policy, client, task, reasons);
-  const fitted = pinned === undefined ? wanted : classWithinModel(pinned, policy, wanted, hinted, reasons);
+  const implied = hinted ?? impliedClass(pinned, facts, policy, client, task, reasons);
+  const wanted = classForClient({ class: implied, isAsked: hinted !== undefined }, client, reasons);
+  if (typeof wanted === 'object') return wanted;
+  const found = pinned === undefined ? wanted : classWithinModel(pinned, policy, wanted, hinted, reasons);
+  if (typeof found === 'object') return found;
+  const fitted = classForClient({ class: found, isAsked: true }, client, reasons);
   if (typeof fitted === 'object') return fitted;
   const classPolicy = policy.classes[fitted];
   return {
@@ -56,6 +64,7 @@ export function classify(facts: RequestFacts, policy: Policy, client: ClientPoli
       task,
       reasons,
       pinnedModel: pinned,
+      openModels: client?.models,
       promptChars: facts.promptChars,
       messageCount: facts.messageCount,
       prefix: facts.prefix,

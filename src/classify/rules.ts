@@ -1,5 +1,6 @@
+import type { ClientPolicy } from '../core/client-policy.ts';
 import { type TestKind, testKey } from '../core/features.ts';
-import type { ClientPolicy, RuleCondition } from '../core/policy.ts';
+import type { RuleCondition } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import { estimatePromptTokens } from './shape.ts';
 

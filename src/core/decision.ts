@@ -16,6 +16,8 @@ export type Workload = {
   readonly reasons: readonly Reason[];
   /** A model the client insists on (id resolved from alias, friendly name or file name). */
   readonly pinnedModel: ModelId | undefined;
+  /** Models the client may use; undefined = all. */
+  readonly openModels?: readonly ModelId[] | undefined;
   /** UTF-16 units of all message text; tokens are this over a model's `charsPerToken`. */
   readonly promptChars: number;
   readonly messageCount: number;

@@ -6,6 +6,7 @@ export type ErrorCode =
   // the client's mistake
   | 'invalid_request'
   | 'unauthorized'
+  | 'forbidden'
   | 'not_found'
   | 'method_not_allowed'
   | 'model_not_found'
@@ -13,6 +14,7 @@ export type ErrorCode =
   | 'context_length_exceeded'
   | 'unsupported_feature'
   // cannot serve now
+  | 'rate_limited'
   | 'queue_full'
   | 'deadline_unreachable'
   | 'outside_window'

@@ -1,4 +1,5 @@
 import type { ModelClass } from './classes.ts';
+import type { ClientPolicy } from './client-policy.ts';
 import type { ModelId, RuntimeId } from './ids.ts';
 
 /**
@@ -327,15 +328,4 @@ export type RuleCondition = {
   readonly hasTools?: boolean;
   readonly hasImages?: boolean;
   readonly task?: string;
-};
-
-export type ClientPolicy = {
-  readonly name: string;
-  /** Environment variable that holds the API key. */
-  readonly keyEnv: string;
-  readonly class: ModelClass | undefined;
-  readonly requestsPerMinute: number | undefined;
-  /** Upper bound put on `max_tokens`. */
-  readonly maxTokens: number | undefined;
-  readonly concurrent: number | undefined;
 };

@@ -3,9 +3,12 @@ import { Hono } from 'hono';
 import { GatewayError } from '../core/errors.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { addAnthropicRoutes } from './anthropic-routes.ts';
+import { addBatchRoutes } from './batches.ts';
+import { checkIn } from './check-in.ts';
 import { errorLanguage } from './error-language.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
-import { checkIn, toGatewayError } from './generation.ts';
+import { addFileRoutes } from './files.ts';
+import { toGatewayError } from './generation.ts';
 import { health, readiness } from './health.ts';
 import { addManagementRoutes } from './management.ts';
 import { addModelRoutes } from './models.ts';
@@ -40,6 +43,8 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   addRouterRoutes(app, parts);
   addOllamaRoutes(app, parts);
   addTokenRoutes(app, parts);
+  addFileRoutes(app, parts);
+  addBatchRoutes(app, parts);
   addOpenApiRoutes(app, parts.version);
   addStoredResponseRoutes(app);
   app.notFound((context) => {

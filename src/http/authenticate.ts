@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { ClientPolicy, Policy } from '../core/policy.ts';
+import type { Policy } from '../core/policy.ts';
 
 /** Finds out who sends a request: undefined for an anonymous caller where no keys are configured. */
 export type Authenticate = (authorization: string | undefined, apiKey: string | undefined) => ClientPolicy | undefined;

@@ -1,6 +1,6 @@
+import type { ClientPolicy } from '../core/client-policy.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
-import type { ClientPolicy } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import { promptTokensOf } from '../route/prompt-tokens.ts';
 import { toWorkload } from './generation.ts';

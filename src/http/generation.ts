@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classify } from '../classify/classify.ts';
 import { recordFeatures } from '../classify/record-features.ts';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import type { Decision, Workload } from '../core/decision.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
-import type { ClientPolicy } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import type { DecodedGeneration, GenerationCodec } from '../dialects/codec.ts';
 import type { RequestRun } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
 import { Answer } from './answer.ts';
+import { checkIn, headerOf } from './check-in.ts';
 import { pinEmbeddings } from './embedding-model.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { HttpParts } from './parts.ts';
@@ -65,7 +66,7 @@ async function answerGeneration(
   const decoded = codec.decode(bytes, header);
   if (parts.isStarting()) await parts.started();
   if (decoded.residency !== undefined) {
-    const leave = parts.limits.enter(client);
+    const leave = parts.limits.enter(client, { requestId: arrival.requestId, tokens: 0, expectedMs: 0 });
     const answer = createAnswer({ parts, codec }, arrival, {
       outgoing,
       decoded,
@@ -75,7 +76,7 @@ async function answerGeneration(
     return answerResidency(parts, { decoded, answer, outgoing, leave });
   }
   // A turn of the event loop is spent only where a model is asked.
-  const completed = completeFacts(parts, decoded.facts);
+  const completed = completeFacts(parts, decoded.facts, client);
   const facts = completed instanceof Promise ? await completed : completed;
   const asked = { ...toWorkload(parts, facts, client), draw: drawOf(arrival.requestId) };
   // Another policy is tried on conversations only.
@@ -89,12 +90,14 @@ async function answerGeneration(
     recordRefusal(parts, { arrival, client, workload, features, decision });
     throw refusalError(decision);
   }
-  const leave = parts.limits.enter(client);
+  const { promptTokens, outputTokensMedian, e2eMedianMs } = decision.predicted;
+  const tokens = promptTokens + outputTokensMedian;
+  const leave = parts.limits.enter(client, { requestId: arrival.requestId, tokens, expectedMs: e2eMedianMs });
   let run: RequestRun | undefined;
   const answer = createAnswer({ parts, codec }, arrival, {
     outgoing,
     decoded,
-    promptTokens: Math.round(decision.predicted.promptTokens),
+    promptTokens: Math.round(promptTokens),
     run: () => run,
   });
   answer.routed({ model: decision.model, class: workload.class, reason: decision.reason });
@@ -147,19 +150,14 @@ function createAnswer({ parts, codec }: Endpoint, arrival: Arrival, own: AnswerP
 }
 
 // What is asked for in words is guessed at; vectors come from one and the same model.
-function completeFacts(parts: HttpParts, facts: RequestFacts): RequestFacts | Promise<RequestFacts> {
-  if (facts.wants !== undefined) return pinEmbeddings(facts, parts);
+function completeFacts(
+  parts: HttpParts,
+  facts: RequestFacts,
+  client: ClientPolicy | undefined,
+): RequestFacts | Promise<RequestFacts> {
+  if (facts.wants !== undefined) return pinEmbeddings(facts, parts, client);
   const guess = parts.classifier.guess(facts);
   return guess instanceof Promise ? guess.then((late) => ({ ...facts, guess: late })) : { ...facts, guess };
-}
-
-/** Refuses work while shutting down, else finds out who asks. Throws `shutting_down` or `unauthorized`. */
-export function checkIn(parts: HttpParts, incoming: IncomingMessage): ClientPolicy | undefined {
-  if (parts.isDraining()) {
-    const why = parts.drain.active ? 'drained by its operator and takes no new work' : 'shutting down';
-    throw new GatewayError('shutting_down', `the gateway is ${why}`, { retryAfterMs: 5000 });
-  }
-  return parts.authenticate()(incoming.headers.authorization, headerOf(incoming, 'x-api-key'));
 }
 
 /** Classifies a request; throws what is wrong with it as the client's mistake. */
@@ -167,11 +165,6 @@ export function toWorkload(parts: HttpParts, facts: RequestFacts, client: Client
   const classified = classify(facts, parts.policy(), client);
   if (classified.kind === 'ok') return classified.workload;
   throw new GatewayError(classified.code, classified.message, { param: classified.param });
-}
-
-function headerOf(incoming: IncomingMessage, name: string): string | undefined {
-  const value = incoming.headers[name];
-  return typeof value === 'string' ? value : value?.[0];
 }
 
 type RefusedDecision = Extract<Decision, { kind: 'refused' }>;

@@ -6,6 +6,7 @@ import type { ModelPolicy } from '../core/policy.ts';
 import { prefillMsOf } from '../core/service-model.ts';
 import { serviceFigures } from '../route/service.ts';
 import type { Bindings } from './app.ts';
+import { checkIn } from './check-in.ts';
 import type { HttpParts } from './parts.ts';
 import { snakeCase } from './snake-case.ts';
 import { isSimulated } from './status.ts';
@@ -13,8 +14,12 @@ import { isSimulated } from './status.ts';
 /** `GET /v1/models` and `GET /v1/models/{id}` in OpenAI's shape, with what we know beside it. */
 export function addModelRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.get('/v1/models', (context) => {
-    const models = [...parts.policy().models.values()].map((model) => encodeModel(model, parts));
-    const virtual = ['auto', ...MODEL_CLASSES.map((name) => `auto:${name}`)].map((id) => encodeVirtual(id, parts));
+    // What a client cannot use would only be picked to be refused.
+    const client = checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
+    const open = [...parts.policy().models.values()].filter(({ id }) => client?.models?.includes(id) !== false);
+    const models = open.map((model) => encodeModel(model, parts));
+    const classes = MODEL_CLASSES.filter((name) => client?.classes?.includes(name) !== false);
+    const virtual = ['auto', ...classes.map((name) => `auto:${name}`)].map((id) => encodeVirtual(id, parts));
     return context.json({ object: 'list', data: [...virtual, ...models] });
   });
   app.get('/v1/models/:id{.+}', (context) => {

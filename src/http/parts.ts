@@ -1,11 +1,16 @@
+import type { Batches } from '../batch/batches.ts';
+import type { Files } from '../batch/files.ts';
 import type { Clock } from '../core/clock.ts';
 import type { EmitEvent, GatewayEvent, RequestRecord } from '../core/events.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
+import type { UsageRow } from '../core/usage.ts';
+import type { BatchOutlook } from '../serve/batch/outlook.ts';
 import type { Classifier } from '../serve/classifier.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
+import type { ClientUsage } from '../serve/client-usage.ts';
 import type { Drain } from '../serve/drain.ts';
 import type { IdleBenchStatus } from '../serve/idle-bench.ts';
 import type { ServeParts } from '../serve/job.ts';
@@ -23,6 +28,9 @@ export type HttpParts = {
   readonly policyError: () => string | undefined;
   readonly authenticate: () => Authenticate;
   readonly limits: ClientLimits;
+  /** What clients use up today, and what was saved from the day named on, newest first. */
+  readonly usage: ClientUsage;
+  readonly usageSince: (day: string) => readonly UsageRow[];
   readonly snapshot: () => Snapshot;
   readonly serve: ServeParts;
   /** Token counts of prompts, known or to be had from a child. */
@@ -42,6 +50,10 @@ export type HttpParts = {
   readonly started: () => Promise<void>;
   readonly subscribe: (listener: (event: GatewayEvent) => void) => () => void;
   readonly startedAtMs: number;
+  /** Clients' files and batches; what may be expected of a batch that has not ended. */
+  readonly files: Files;
+  readonly batches: Batches;
+  readonly batchOutlook: (id: string) => BatchOutlook | undefined;
   /** What is measured while nobody asks. */
   readonly idleBench: () => IdleBenchStatus;
   /** There where a simulated board is served. */

@@ -4,15 +4,17 @@ import { GatewayError } from '../core/errors.ts';
 import { modelId, requestId } from '../core/ids.ts';
 import { decodeChat } from '../dialects/openai/decode.ts';
 import type { Bindings } from './app.ts';
+import { checkIn } from './check-in.ts';
 import { encodeExplanation, encodeRecord } from './explanation.ts';
-import { checkIn, toWorkload } from './generation.ts';
+import { toWorkload } from './generation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
 import { routeDryRun } from './route-request.ts';
-import { encodeModels, encodeProfiles, encodeStale, encodeStatus } from './status.ts';
+import { encodeModels, encodeProfiles, encodeStale, encodeStatus, encodeUsage } from './status.ts';
 
 const DECISIONS_DEFAULT = 50;
+const USAGE_DAYS_DEFAULT = 7;
 /** Most rows or lines in one answer. */
 const COUNT_MAX = 1000;
 
@@ -23,6 +25,10 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.get('/router/profiles', (context) =>
     context.json({ profiles: encodeProfiles(parts), stale: encodeStale(parts) }),
   );
+  app.get('/router/usage', (context) => {
+    const days = readCount(context.req.query('days'), { name: 'days', otherwise: USAGE_DAYS_DEFAULT });
+    return context.json({ usage: encodeUsage(parts, days) });
+  });
   app.get('/router/decisions', (context) => {
     const limit = readCount(context.req.query('limit'), { name: 'limit', otherwise: DECISIONS_DEFAULT });
     return context.json({ decisions: parts.recentRequests(limit).map(encodeRecord) });

@@ -1,3 +1,4 @@
+import type { ClientPolicy } from '../core/client-policy.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneEntry } from '../core/snapshot.ts';
 import { judgeSnapshot } from '../report/judge-snapshot.ts';
@@ -31,9 +32,44 @@ export function encodeStatus(parts: HttpParts) {
       running: lane.running.map(encodeEntry),
       waiting: lane.waiting.map(encodeEntry),
     })),
+    clients: encodeClients(parts),
     models: encodeModels(parts),
   };
 }
+
+/** Every client of the policy, and whoever asked without a key: what it may use, has used up today and runs now. */
+function encodeClients({ policy, usage, limits }: HttpParts) {
+  const clients = policy().clients;
+  const today = new Map(usage.all().map((row) => [row.client, row]));
+  const names = new Set([...clients.map(({ name }) => name), ...today.keys()]);
+  return [...names].map((name) => ({
+    name,
+    running: limits.running(name),
+    limits: encodeLimits(clients.find((client) => client.name === name)),
+    today: snakeCase(today.get(name) ?? usage.today(name)),
+  }));
+}
+
+const DAY_MS = 86_400_000;
+
+/** `GET /router/usage`: what clients have used up today and on the days before, newest first. */
+export function encodeUsage({ usage, usageSince, clock }: HttpParts, days: number) {
+  const today = usage.day().name;
+  const first = new Date(clock.nowMs() - days * DAY_MS).toISOString().slice(0, today.length);
+  // Of today what is counted is ahead of what is saved.
+  const before = usageSince(first).filter(({ day }) => day < today && day > first);
+  return [...usage.all(), ...before].map(snakeCase);
+}
+
+const encodeLimits = (client: ClientPolicy | undefined) => ({
+  requests_per_minute: client?.requestsPerMinute ?? null,
+  tokens_per_minute: client?.tokensPerMinute ?? null,
+  concurrent: client?.concurrent ?? null,
+  daily_requests: client?.daily?.requests ?? null,
+  daily_tokens: client?.daily?.tokens ?? null,
+  classes: client?.classes ?? null,
+  models: client?.models ?? null,
+});
 
 function encodeEntry(entry: LaneEntry) {
   return { class: entry.class, model: entry.model, remaining_ms: Math.round(entry.remainingMs) };

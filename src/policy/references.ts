@@ -6,7 +6,7 @@ import { didYouMean } from './suggest.ts';
 
 /**
  * Names that must point at something, and names that must differ: model → runtime → device, `prefer`, `yield_to`,
- * rules → client, aliases, clients. Works on the raw file, so that these are found beside the schema's problems and
+ * rules → client, clients → model, aliases, clients. Works on the raw file, so that these are found beside the schema's problems and
  * not after them; what has a wrong type is the schema's business and is passed over here.
  */
 export function referenceProblems(source: SourceText): PolicyProblem[] {
@@ -94,12 +94,26 @@ function clientProblems(source: SourceText): PolicyProblem[] {
       problems.push(problemAt(source, path, { message }));
     });
   }
+  problems.push(...clients.flatMap((_, index) => openTo(source, index)));
   const names = clients.map((_, index) => String(source.value(['clients', index, 'name'])));
   listOf(source.value(['classify', 'rules'])).forEach((_, index) => {
     const path = ['classify', 'rules', index, 'when', 'client'];
     problems.push(...unknownName(source, path, { names, what: 'client' }));
   });
   return problems;
+}
+
+/** What is open to one client: models that exist, and among its classes the default one. */
+function openTo(source: SourceText, client: number): PolicyProblem[] {
+  const models = keysOf(source.value(['models']));
+  const named = listOf(source.value(['clients', client, 'models'])).flatMap((_, index) =>
+    unknownName(source, ['clients', client, 'models', index], { names: models, what: 'model' }),
+  );
+  const path = ['clients', client, 'class'];
+  const [name, open] = [source.value(path), source.value(['clients', client, 'classes'])];
+  if (typeof name !== 'string' || !Array.isArray(open) || open.includes(name)) return named;
+  const message = `class ${name} is not among the classes of this client: ${open.join(', ')}`;
+  return [...named, problemAt(source, path, { message })];
 }
 
 function unknownName(

@@ -65,6 +65,10 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
       requestsPerMinute: client.requests_per_minute,
       maxTokens: client.max_tokens,
       concurrent: client.concurrent,
+      tokensPerMinute: client.tokens_per_minute,
+      daily: client.daily === undefined ? undefined : { requests: client.daily.requests, tokens: client.daily.tokens },
+      classes: client.classes,
+      models: client.models?.map(modelId),
     })),
   };
 }

@@ -87,6 +87,23 @@ const clientSchema = closedMap({
   requests_per_minute: z.int().min(1).optional().describe('More are refused with 429.'),
   max_tokens: z.int().min(1).optional().describe('Upper bound put on max_tokens.'),
   concurrent: z.int().min(1).optional().describe('Requests at a time; more are refused with 429.'),
+  tokens_per_minute: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Prompt and output together; a request that would take more is refused with 429.'),
+  daily: closedMap({
+    requests: z.int().min(1).optional().describe('Requests a day; more are refused with 429 until midnight.'),
+    tokens: z.int().min(1).optional().describe('Prompt and output a day; then 429 until midnight.'),
+  })
+    .optional()
+    .describe('Budget from midnight to midnight, in the time zone of the batch window.'),
+  classes: z
+    .array(z.enum(MODEL_CLASSES))
+    .min(1)
+    .optional()
+    .describe('Classes it may use; absent: all. A class it asks for by name is refused, one we found gives way.'),
+  models: z.array(modelName()).min(1).optional().describe('Models it may use, by id; absent: all.'),
 });
 
 /** The whole policy file. Parsing gives ms, bytes and lists of numbers under the file's own keys. */

@@ -180,6 +180,7 @@ function quarantineObstacle(model: ModelPolicy, { quarantined }: ModelView): Ass
 }
 
 function classObstacle(model: ModelPolicy, workload: Workload): Assessment['blocked'] {
+  if (workload.openModels?.includes(model.id) === false) return { by: 'class', reason: 'not open to this client' };
   if (model.classes === undefined || model.classes.includes(workload.class)) return undefined;
   return { by: 'class', reason: `serves only class ${model.classes.join(', ')}, not ${workload.class}` };
 }

@@ -1,5 +1,5 @@
 import type { ModelClass, Task } from '../core/classes.ts';
-import type { ClientPolicy } from '../core/policy.ts';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import { createDraws, type Draws } from './draws.ts';
 

@@ -19,6 +19,7 @@ import { GatewayError } from '../core/errors.ts';
  *   tune_runs, tune_steps   tuning runs: plan, table as it stands, and every measurement behind it
  *   files, batches, batch_jobs   files of clients (their bytes lie beside the database), batches with their counters, and
  *                 one row per line of a batch: where its text stands, who works on it, its result until the files are written
+ *   client_usage  what each client has used up, one row per day
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -185,6 +186,19 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (batch, line)
   ) STRICT;
   CREATE INDEX batch_jobs_by_state ON batch_jobs (batch, state, line);
+  `,
+  `
+  CREATE TABLE client_usage (
+    day TEXT NOT NULL,
+    client TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    PRIMARY KEY (day, client)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { EmitEvent, RequestRecord } from '../core/events.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
+import type { UsageRow } from '../core/usage.ts';
 import type { LearnedRow, LearnedState } from '../learn/learned-state.ts';
 import { type BatchTable, openBatchTable } from './batch-table.ts';
 import { type BenchRows, type BenchRunRow, type BenchTables, openBenchTables } from './bench-tables.ts';
@@ -16,6 +17,7 @@ import { migrate } from './migrations.ts';
 import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
 import { openRequestTable } from './request-table.ts';
 import { openTuneTable, type TuneTable } from './tune-table.ts';
+import { openUsageTable } from './usage-table.ts';
 import { createWriteBuffer } from './write-buffer.ts';
 
 /**
@@ -37,6 +39,10 @@ export interface Store extends BenchTables, TuneTable {
   recordLearned(rows: readonly LearnedRow[]): void;
   /** What was learned until the last flush. */
   learnedState(): LearnedState;
+  /** Remembers what clients have used up, each row in place of the one of its day and client. */
+  recordUsage(rows: readonly UsageRow[]): void;
+  /** From the day named on (`2026-11-21`), newest day first, from disk only. */
+  usageSince(day: string): readonly UsageRow[];
   /** Batches and the files of clients. */
   readonly batches: BatchTable;
   /** The jobs of batches. */
@@ -68,6 +74,7 @@ export type StoreDeps = {
 type Row =
   | { readonly kind: 'request'; readonly record: RequestRecord }
   | { readonly kind: 'observations'; readonly modelKey: string; readonly observations: Observation[] }
+  | { readonly kind: 'usage'; readonly rows: readonly UsageRow[] }
   | { readonly kind: 'learned'; readonly rows: readonly WaitingRow[] };
 
 /** Rows written between two rounds of pruning. */
@@ -84,6 +91,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
   const bench = openBenchTables(database);
   const observations = openObservationTable(database);
   const learned = openLearnedTable(database);
+  const usage = openUsageTable(database);
   const windows = new Map<string, Observation[]>();
   // SQLite's own version tells of other processes only; both only grow, so their sum changes whenever one of them does.
   let ownRuns = 0;
@@ -93,12 +101,14 @@ export function openStore(file: string, deps: StoreDeps): Store {
     for (const row of rows) {
       if (row.kind === 'request') requests.insert(row.record);
       else if (row.kind === 'learned') row.rows.forEach(learned.upsert);
+      else if (row.kind === 'usage') row.rows.forEach(usage.upsert);
       else for (const observation of row.observations) observations.insert(row.modelKey, observation);
     }
     writtenSincePrune += rows.length;
     if (writtenSincePrune < PRUNE_EVERY_ROWS) return;
     requests.prune();
     observations.prune();
+    usage.prune();
     writtenSincePrune = 0;
   });
   const buffer = createWriteBuffer<Row>({
@@ -147,10 +157,12 @@ export function openStore(file: string, deps: StoreDeps): Store {
       },
       observations: observations.newest,
       learnedState: learned.state,
+      usageSince: usage.since,
       dataVersion: () => Number(database.pragma('data_version', { simple: true })) + ownRuns,
     }),
     batches: guarded(file, openBatchTable(database)),
     jobs: openJobQueue(database, deps.clock, (call) => guarded(file, { call }).call()),
+    recordUsage: (rows) => buffer.add({ kind: 'usage', rows }),
     recordLearned: (rows) =>
       buffer.add({ kind: 'learned', rows: rows.map(({ key, value }) => ({ key, json: JSON.stringify(value) })) }),
     recordRequest: (record) => buffer.add({ kind: 'request', record: requests.trim(record) }),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Classification, classify } from '../../src/classify/classify.ts';
 import { MODEL_CLASSES } from '../../src/core/classes.ts';
-import type { ClientPolicy } from '../../src/core/policy.ts';
+import type { ClientPolicy } from '../../src/core/client-policy.ts';
 import { modelPolicy, smallPolicy } from '../route/small-policy.ts';
 import { requestFacts } from './request-facts.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ClientPolicy, Policy } from '../../src/core/policy.ts';
+import type { ClientPolicy } from '../../src/core/client-policy.ts';
+import type { Policy } from '../../src/core/policy.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from '../../src/http/authenticate.ts';
 import { smallPolicy } from '../route/small-policy.ts';
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { classify } from '../../src/classify/classify.ts';
+import type { ClientPolicy } from '../../src/core/client-policy.ts';
 import type { Decision, Workload } from '../../src/core/decision.ts';
 import type { ModelId } from '../../src/core/ids.ts';
 import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import { parametersFromName } from '../../src/core/names.ts';
-import type { ClientPolicy, ModelPolicy, Policy } from '../../src/core/policy.ts';
+import type { ModelPolicy, Policy } from '../../src/core/policy.ts';
 import { resolveProfile } from '../../src/core/profile.ts';
 import type { LaneView, ModelView, Snapshot } from '../../src/core/snapshot.ts';
 import { loadPolicy } from '../../src/policy/load.ts';

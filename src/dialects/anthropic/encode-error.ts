@@ -28,6 +28,7 @@ type Kind = { readonly type: string; readonly status: number };
 
 const INVALID: Kind = { type: 'invalid_request_error', status: 400 };
 const UNAUTHORIZED: Kind = { type: 'authentication_error', status: 401 };
+const FORBIDDEN: Kind = { type: 'permission_error', status: 403 };
 const NOT_FOUND: Kind = { type: 'not_found_error', status: 404 };
 const TOO_LARGE: Kind = { type: 'request_too_large', status: 413 };
 const LIMITED: Kind = { type: 'rate_limit_error', status: 429 };
@@ -40,12 +41,14 @@ const OVERLOADED: Kind = { type: 'overloaded_error', status: 529 };
 const KINDS: Readonly<Record<ErrorCode, Kind>> = {
   invalid_request: INVALID,
   unauthorized: UNAUTHORIZED,
+  forbidden: FORBIDDEN,
   not_found: NOT_FOUND,
   method_not_allowed: { ...INVALID, status: 405 },
   model_not_found: NOT_FOUND,
   payload_too_large: TOO_LARGE,
   context_length_exceeded: INVALID,
   unsupported_feature: INVALID,
+  rate_limited: LIMITED,
   queue_full: LIMITED,
   deadline_unreachable: LIMITED,
   outside_window: LIMITED,

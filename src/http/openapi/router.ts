@@ -61,6 +61,19 @@ const MODEL_STATE = z.looseObject({
 
 const LANE_ENTRY = z.object({ class: CLASS, model: z.string(), remaining_ms: z.number() });
 
+const USAGE = z.object({
+  day: z.iso.date(),
+  client: z.string(),
+  requests: z.number(),
+  refused: z.number(),
+  failed: z.number(),
+  prompt_tokens: z.number(),
+  cached_tokens: z.number(),
+  output_tokens: z.number(),
+});
+
+const CLIENT = z.looseObject({ name: z.string(), running: z.number(), limits: z.looseObject({}), today: USAGE });
+
 const STATUS = z.looseObject({
   version: z.string(),
   started_at: z.iso.datetime(),
@@ -77,6 +90,7 @@ const STATUS = z.looseObject({
       waiting: z.array(LANE_ENTRY),
     }),
   ),
+  clients: z.array(CLIENT),
   models: z.array(MODEL_STATE),
 });
 
@@ -135,6 +149,15 @@ export const ROUTER_ENDPOINTS: readonly Endpoint[] = [
     body: CHAT_REQUEST,
     example: CHAT_EXAMPLE,
     answer: { description: 'The decision', schema: EXPLANATION },
+  },
+  {
+    method: 'get',
+    path: '/router/usage',
+    tag,
+    errors,
+    summary: 'What each client has used up, day by day',
+    parameters: [{ name: 'days', in: 'query', description: 'How many', schema: z.int().min(1).max(1000).default(7) }],
+    answer: { description: 'Days, newest first', schema: z.object({ usage: z.array(USAGE) }) },
   },
   {
     method: 'get',
