@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { GatewayError } from '../core/errors.ts';
 import type { Store } from '../store/open-store.ts';
+import { isPerplexityRun } from './import-perplexity.ts';
 import type { Series } from './metrics/metric.ts';
 import { parseResult, readResultFile } from './read-result.ts';
 import type { BenchDocument, BenchModelResult } from './result.ts';
@@ -46,7 +47,10 @@ export type RunComparison = {
 export function findRun(word: string, store: Pick<Store, 'benchRuns'>): BenchDocument {
   if (existsSync(word)) return readResultFile(word);
   const runs = store.benchRuns();
-  const run = word === 'latest' ? runs[0] : runs.find(({ id }) => id === word || id.endsWith(`-${word}`));
+  const run =
+    word === 'latest'
+      ? runs.find(({ id }) => !isPerplexityRun(id))
+      : runs.find(({ id }) => id === word || id.endsWith(`-${word}`));
   if (run !== undefined) return parseResult(run.document, `run ${run.id}`);
   const known = runs.slice(0, 5).map(({ id }) => id);
   throw new GatewayError(

@@ -18,6 +18,7 @@ import { loadPolicy } from '../policy/load.ts';
 import { openStore } from '../store/open-store.ts';
 import { comparisonText } from './bench-compare.ts';
 import { benchTable } from './bench-table.ts';
+import { importPerplexityFile } from './import-perplexity.ts';
 import { measuring, parseSettle, parseTime } from './measuring.ts';
 
 type CommandOptions = {
@@ -31,6 +32,7 @@ type CommandOptions = {
   readonly json?: true;
   readonly out?: string;
   readonly import?: string;
+  readonly importPerplexity?: string;
   readonly export?: string;
   readonly schema?: true;
   readonly resume?: true | string;
@@ -67,6 +69,10 @@ export function registerBenchCommand(program: Command): void {
     .option('--json', 'print the result file instead of a table')
     .option('--out <dir>', "folder for the result file (default: bench-results beside the policy, else in --data's)")
     .option('--import <file>', 'take over a result file of another board of this kind instead of measuring')
+    .option(
+      '--import-perplexity <file>',
+      'take over what llama-perplexity printed for one model (llama-perplexity … > FILE 2>&1)',
+    )
     .option('--export <run>', 'write a stored run (id, the end of one, or latest) as a result file again')
     .option('--schema', 'print the JSON Schema of a result file')
     .option('--compare <runs...>', 'say of two runs (files, ids, latest) whether they compare, and what differs')
@@ -78,7 +84,11 @@ export function registerBenchCommand(program: Command): void {
       const options: CommandOptions = command.optsWithGlobals();
       if (options.compare !== undefined) compare(options, [...options.compare, ...models]);
       else if (options.import !== undefined) importFile(options, options.import);
-      else if (options.export !== undefined) await exportRun(options, options.export);
+      else if (options.importPerplexity !== undefined) {
+        const policy = await loadPolicy(options.policy);
+        const chosen = chooseModels(policy, models).flatMap((id) => policy.models.get(id) ?? []);
+        importPerplexityFile(options.importPerplexity, { policy, models: chosen }, options);
+      } else if (options.export !== undefined) await exportRun(options, options.export);
       else if (options.schema) console.log(JSON.stringify(resultJsonSchema(), null, 2));
       else await bench(models, options);
     });

@@ -47,13 +47,17 @@ export const PROFILE_METRICS = [
   'quality.reasoning',
   'quality.creative',
   'degenerateAnswers',
+  'perplexity',
+  'klDivergence',
+  'sameTopToken',
 ] as const;
 /**
  * One of {@link PROFILE_METRICS}. `prefillFixedMs` is the part of TTFT that does not grow with the prompt;
  * `prefillContextMs` and `decodeContextMs` are ms per token and token of context (beta and delta of `ServiceModel`);
  * `loadMs` is a load with the file in the page cache, `loadColdMs` one from storage, `unloadMs` the time until a stopped
  * child has given its memory back; `quality.<task>` is the share of test items answered right (0..1), weighed
- * against the policy's prior by `route/quality.ts`; `degenerateAnswers` is the share of answers that had fallen apart; `charsPerToken` counts UTF-16 units of message text per prompt token; `templateTokens` is what
+ * against the policy's prior by `route/quality.ts`; `degenerateAnswers` is the share of answers that had fallen apart; `perplexity`, `klDivergence` and
+ * `sameTopToken` are taken over from llama-perplexity and only shown; `charsPerToken` counts UTF-16 units of message text per prompt token; `templateTokens` is what
  * the chat template adds to an empty message.
  */
 export type ProfileMetric = (typeof PROFILE_METRICS)[number];

@@ -11,6 +11,7 @@ export const UNITS = [
   'ms per token and token',
   'factor',
   'share',
+  'nats',
 ] as const;
 /** One of {@link UNITS}. */
 export type Unit = (typeof UNITS)[number];
