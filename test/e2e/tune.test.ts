@@ -27,7 +27,7 @@ function place(policy: string): Place {
   return { folder, policyFile, data: join(folder, 'data') };
 }
 
-/** A tier whose prompts are read four tokens at a time, which is slow on any machine. */
+/** A tier whose prompts are read two tokens at a time, which is slow on any machine. */
 const LLAMA = () => `# the policy of a test
 version: 1
 devices: { cpu: { lanes: 1 } }
@@ -36,7 +36,7 @@ runtimes:
     kind: llama-server
     device: cpu
     binary: ${testVariable('SLUICE_TEST_LLAMA_SERVER')}
-    settings: { threads: 1, context: 512, flash_attention: on, batch: 4, ubatch: 4 } # far too small
+    settings: { threads: 1, context: 512, flash_attention: on, batch: 2, ubatch: 2 } # far too small
 models:
   demo:   # the only one
     runtime: llama
@@ -47,7 +47,7 @@ models:
 function llamaPlace(): Place {
   const made = place(LLAMA());
   // Linked, so that every child's command line names the folder.
-  symlinkSync(tierPath(testVariable('SLUICE_TEST_MODELS'), 'demo-1.7b'), join(made.folder, 'model.gguf'));
+  symlinkSync(tierPath(testVariable('SLUICE_TEST_MODELS'), 'demo-4b'), join(made.folder, 'model.gguf'));
   return made;
 }
 
@@ -99,7 +99,7 @@ function storedSteps({ data }: Place): readonly string[] {
 
 const NARROW = [
   '--objective',
-  'ttft:256',
+  'ttft:128',
   '--threads',
   '1',
   '--kv',
@@ -115,7 +115,7 @@ describe('sluice tune', () => {
   test('finds faster settings, loses one sample to kill -9, and writes the winner with every comment kept', async () => {
     const at = llamaPlace();
     // llama-server's own assertion ends a child with batches of one token.
-    const space = [...NARROW, '--batch', '1,4,128', '--load-mode', 'mmap'];
+    const space = [...NARROW, '--batch', '1,2,128', '--load-mode', 'mmap'];
     await killedAt(at, ['demo', ...space], 'demo: #3 ');
     const kept = storedSteps(at);
     expect(kept.filter((step) => step.includes('"trial"'))).toHaveLength(2);
@@ -125,7 +125,7 @@ describe('sluice tune', () => {
     expect(resumed.stderr).not.toContain('#1 ');
     const run = JSON.parse(resumed.stdout) as TuneRun;
     expect(run).toMatchObject({ complete: true, model: 'demo', comparison: { isBetter: true, n: 3 } });
-    const [now, failed, better] = [4, 1, 128].map((batch) =>
+    const [now, failed, better] = [2, 1, 128].map((batch) =>
       run.trials.find(({ settings }) => settings['batch'] === batch),
     );
     expect(now).toMatchObject({ isCurrent: true });
