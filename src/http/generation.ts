@@ -16,6 +16,7 @@ import { pinEmbeddings } from './embedding-model.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
+import type { ReplyTarget } from './reply-target.ts';
 import { answerResidency, keepingSink } from './residency.ts';
 import { routeRequest } from './route-request.ts';
 
@@ -31,16 +32,22 @@ export function createGenerationHandler(parts: HttpParts, codec: GenerationCodec
   return async (incoming, outgoing) => {
     const arrival = arrivalOf(parts, incoming);
     if (codec.requestIdHeader !== undefined) outgoing.setHeader(codec.requestIdHeader, arrival.requestId);
+    const exchange: HttpExchange = { incoming, response: outgoing, outgoing };
     try {
-      await answerGeneration({ parts, codec }, arrival, { incoming, outgoing });
+      await answerGeneration({ parts, codec }, arrival, exchange);
     } catch (error) {
-      refuse(outgoing, { id: arrival.requestId, codec }, toGatewayError(parts, error));
+      refuse(exchange, { id: arrival.requestId, codec }, toGatewayError(parts, error));
     }
   };
 }
 
 type Arrival = { readonly requestId: RequestId; readonly receivedMs: number; readonly receivedAtMs: number };
-type Pair = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
+type HttpExchange = {
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Where the answer is written: the response, or for a request with a key whoever else sends the same. */
+  outgoing: ReplyTarget;
+};
 
 function arrivalOf(parts: HttpParts, incoming: IncomingMessage): Arrival {
   const given = incoming.headers['x-request-id'];
@@ -55,14 +62,19 @@ const ID = /^[\w.:-]{1,128}$/;
 
 type Endpoint = { readonly parts: HttpParts; readonly codec: GenerationCodec };
 
-async function answerGeneration(
-  { parts, codec }: Endpoint,
-  arrival: Arrival,
-  { incoming, outgoing }: Pair,
-): Promise<void> {
+async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, exchange: HttpExchange): Promise<void> {
+  const { incoming, response } = exchange;
   const client = checkIn(parts, incoming);
   const bytes = await readBody(incoming, parts.policy().gateway.bodyBytesMax);
   const header = (name: string) => headerOf(incoming, name);
+  const key = header('idempotency-key');
+  if (key !== undefined) {
+    const keyed = { client: client?.name ?? 'anonymous', key, path: codec.path, body: bytes };
+    const shared = parts.idempotency.take(keyed, response);
+    if (shared === undefined) return;
+    exchange.outgoing = shared;
+  }
+  const { outgoing } = exchange;
   const decoded = codec.decode(bytes, header);
   if (parts.isStarting()) await parts.started();
   if (decoded.residency !== undefined) {
@@ -73,7 +85,7 @@ async function answerGeneration(
       promptTokens: 0,
       run: () => undefined,
     });
-    return answerResidency(parts, { decoded, answer, outgoing, leave });
+    return answerResidency(parts, { client, decoded, answer, outgoing, leave });
   }
   // A turn of the event loop is spent only where a model is asked.
   const completed = completeFacts(parts, decoded.facts, client);
@@ -125,7 +137,7 @@ async function answerGeneration(
 }
 
 type AnswerParts = {
-  readonly outgoing: ServerResponse;
+  readonly outgoing: ReplyTarget;
   readonly decoded: DecodedGeneration;
   readonly promptTokens: number;
   readonly run: () => RequestRun | undefined;
@@ -224,7 +236,7 @@ export function toGatewayError(parts: Pick<HttpParts, 'emit'>, thrown: unknown):
 
 type Refused = { readonly id: RequestId; readonly codec: GenerationCodec };
 
-function refuse(outgoing: ServerResponse, { id, codec }: Refused, error: GatewayError): void {
+function refuse({ incoming, outgoing }: HttpExchange, { id, codec }: Refused, error: GatewayError): void {
   if (outgoing.headersSent || outgoing.destroyed) {
     outgoing.destroy();
     return;
@@ -237,7 +249,7 @@ function refuse(outgoing: ServerResponse, { id, codec }: Refused, error: Gateway
     ...retryHeaders(error),
   };
   // The rest of a body we do not want to read is not read: the connection ends with the answer.
-  if (!outgoing.req.complete) headers['connection'] = 'close';
+  if (!incoming.complete) headers['connection'] = 'close';
   outgoing.writeHead(status ?? statusOf(error), headers);
   outgoing.end(body);
 }

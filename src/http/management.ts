@@ -7,6 +7,7 @@ import { readKeepAlive } from '../dialects/ollama/keep-alive.ts';
 import { readJsonObject } from '../dialects/openai/read-json.ts';
 import type { SupervisedModel } from '../supervise/supervisor-types.ts';
 import type { Bindings } from './app.ts';
+import { checkIn } from './check-in.ts';
 import { encodeModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
@@ -62,13 +63,14 @@ const encodeDrain = ({ drain, answers }: HttpParts) => ({
 });
 
 async function readOrder(context: Context<Bindings>, parts: HttpParts) {
+  const client = checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
   const body = readJsonObject(await readBody(context.env.incoming, parts.policy().gateway.bodyBytesMax));
   const { model } = body;
   if (typeof model !== 'string' || model === '') {
     throw new GatewayError('invalid_request', 'model must be the name of a model', { param: 'model' });
   }
   await parts.started();
-  return { model: modelToHold(model, parts), keep: readKeepAlive(body) };
+  return { model: modelToHold(model, parts, client), keep: readKeepAlive(body) };
 }
 
 function encodeOutcome(id: ModelPolicy['id'], { supervisor }: HttpParts) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { MODEL_CLASSES } from '../core/classes.ts';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import type { Capabilities, ModelPolicy } from '../core/policy.ts';
 import type { ModelFacts } from '../core/profile.ts';
 import type { SupervisedModel } from '../supervise/supervisor-types.ts';
@@ -35,14 +36,16 @@ export type ModelDetails = {
   readonly context_length: number;
 };
 
-/** The names that leave the choice to us: `auto`, and `auto:<class>` for each class. */
-export const VIRTUAL_NAMES: readonly string[] = ['auto', ...MODEL_CLASSES.map((name) => `auto:${name}`)];
+/** The names that leave the choice to us: `auto`, and `auto:<class>` for each class that is open to the client. */
+export const virtualNames = (client: ClientPolicy | undefined): readonly string[] => [
+  'auto',
+  ...MODEL_CLASSES.filter((name) => client?.classes?.includes(name) !== false).map((name) => `auto:${name}`),
+];
 
-/** The models that can be asked, and `auto` before them so that pickers show it. */
-export async function listModels(parts: HttpParts): Promise<readonly ListedModel[]> {
-  const usable = [...parts.policy().models.values()].filter((model) => isUsable(model, viewOf(model, parts)));
-  const models = await Promise.all(usable.map((model) => describeModel(model, parts)));
-  return [...VIRTUAL_NAMES.map((name) => describeVirtual(name, parts)), ...models];
+/** The models the client can ask for, and `auto` before them so that pickers show it. */
+export async function listModels(parts: HttpParts, client: ClientPolicy | undefined): Promise<readonly ListedModel[]> {
+  const models = await Promise.all(usableModels(parts, client).map((model) => describeModel(model, parts)));
+  return [...virtualNames(client).map((name) => describeVirtual(name, parts, client)), ...models];
 }
 
 /** A model with its file's size, time and digest. */
@@ -61,12 +64,9 @@ export async function describeModel(model: ModelPolicy, parts: HttpParts): Promi
   };
 }
 
-/** `auto`, which can do whatever any model can. */
-export function describeVirtual(name: string, parts: HttpParts): ListedModel {
-  const facts = [...parts.policy().models.values()].flatMap((model) => {
-    const view = viewOf(model, parts);
-    return isUsable(model, view) && view?.facts !== undefined ? [view.facts] : [];
-  });
+/** `auto`, which can do whatever any of the client's models can. */
+export function describeVirtual(name: string, parts: HttpParts, client: ClientPolicy | undefined): ListedModel {
+  const facts = usableModels(parts, client).flatMap((model) => viewOf(model, parts)?.facts ?? []);
   const names = new Set(facts.flatMap(({ capabilities }) => capabilityNames(capabilities)));
   return {
     name,
@@ -114,8 +114,13 @@ function expiryMs(model: ModelPolicy, view: SupervisedModel, nowMs: number): num
 const viewOf = (model: ModelPolicy, parts: HttpParts): SupervisedModel | undefined =>
   parts.supervisor.views().get(model.id);
 
-const isUsable = (model: ModelPolicy, view: SupervisedModel | undefined): boolean =>
-  model.enabled && view?.availability.kind === 'available';
+const usableModels = (parts: HttpParts, client: ClientPolicy | undefined): readonly ModelPolicy[] =>
+  [...parts.policy().models.values()].filter(
+    (model) =>
+      model.enabled &&
+      client?.models?.includes(model.id) !== false &&
+      viewOf(model, parts)?.availability.kind === 'available',
+  );
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 

@@ -1,10 +1,13 @@
+import type { IncomingMessage } from 'node:http';
 import { basename } from 'node:path';
 import type { Hono } from 'hono';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import { readJsonObject } from '../dialects/openai/read-json.ts';
 import { type GgufMetadata, readGgufMetadata } from '../transport/gguf-metadata.ts';
 import type { Bindings } from './app.ts';
+import { checkIn } from './check-in.ts';
 import { findModel } from './models.ts';
 import {
   describeLoaded,
@@ -12,7 +15,7 @@ import {
   describeVirtual,
   type ListedModel,
   listModels,
-  VIRTUAL_NAMES,
+  virtualNames,
 } from './ollama-models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
@@ -33,7 +36,7 @@ export function addOllamaRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   );
   app.get('/api/tags', async (context) => {
     await parts.started();
-    return context.json({ models: await listModels(parts) });
+    return context.json({ models: await listModels(parts, whoAsks(parts, context.env.incoming)) });
   });
   app.get('/api/ps', async (context) => {
     const loaded = [...parts.policy().models.values()].flatMap((model) => {
@@ -46,7 +49,7 @@ export function addOllamaRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.post('/api/show', async (context) => {
     await parts.started();
     const bytes = await readBody(context.env.incoming, parts.policy().gateway.bodyBytesMax);
-    return context.json(await showModel(nameIn(bytes), parts));
+    return context.json(await showModel(nameIn(bytes), parts, whoAsks(parts, context.env.incoming)));
   });
   for (const [path, why] of Object.entries(REFUSED)) {
     app.all(path, () => {
@@ -55,6 +58,10 @@ export function addOllamaRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     });
   }
 }
+
+// Draining refuses new work, not questions about it.
+const whoAsks = (parts: HttpParts, incoming: IncomingMessage): ClientPolicy | undefined =>
+  checkIn({ ...parts, isDraining: () => false }, incoming);
 
 const BY_POLICY = 'models are files that the policy declares';
 /** Managing models is the operator's business, by the policy file. */
@@ -74,9 +81,11 @@ function nameIn(bytes: Buffer): string {
   throw new GatewayError('invalid_request', 'model must be the name of a model', { param: 'model' });
 }
 
-async function showModel(name: string, parts: HttpParts) {
+async function showModel(name: string, parts: HttpParts, client: ClientPolicy | undefined) {
   const virtual = name === 'auto:latest' ? 'auto' : name;
-  if (VIRTUAL_NAMES.includes(virtual)) return encodeShown(describeVirtual(virtual, parts), { sampling: {} });
+  if (virtualNames(client).includes(virtual)) {
+    return encodeShown(describeVirtual(virtual, parts, client), { sampling: {} });
+  }
   const model = findModel(name, parts);
   return encodeShown(await describeModel(model, parts), { ...model, metadata: await metadataOf(model) });
 }

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import { forbiddenModel } from '../classify/client-rules.ts';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { DecodedGeneration } from '../dialects/codec.ts';
@@ -6,12 +7,14 @@ import type { ServeSink } from '../serve/job.ts';
 import type { Answer } from './answer.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
+import type { ReplyTarget } from './reply-target.ts';
 
 /** A request that generates nothing, and its answer. */
 export type ResidencyRequest = {
+  readonly client: ClientPolicy | undefined;
   readonly decoded: DecodedGeneration;
   readonly answer: Answer;
-  readonly outgoing: ServerResponse;
+  readonly outgoing: ReplyTarget;
   /** Counts the client's request out again. */
   readonly leave: () => void;
 };
@@ -21,7 +24,7 @@ export type ResidencyRequest = {
  * answer does. A client that leaves ends its wait, not a load that has begun. Rejects with what no client is to be told.
  */
 export async function answerResidency(parts: HttpParts, request: ResidencyRequest): Promise<void> {
-  const { decoded, answer, outgoing, leave } = request;
+  const { client, decoded, answer, outgoing, leave } = request;
   const abort = new AbortController();
   outgoing.once('close', () => {
     abort.abort(new GatewayError('cancelled', 'the client left'));
@@ -29,7 +32,7 @@ export async function answerResidency(parts: HttpParts, request: ResidencyReques
     leave();
   });
   try {
-    const id = modelToHold(decoded.facts.model, parts);
+    const id = modelToHold(decoded.facts.model, parts, client);
     if (decoded.residency === 'unload') await parts.supervisor.unload(id);
     else {
       await parts.supervisor.load(id, abort.signal);
@@ -44,13 +47,18 @@ export async function answerResidency(parts: HttpParts, request: ResidencyReques
 }
 
 /**
- * The model that is to be loaded or unloaded. Throws `model_not_found`, or `invalid_request` for `auto`: without a request
- * there is nothing to choose by.
+ * The model that a client wants loaded or unloaded. Throws `model_not_found`, `forbidden` where it is not open to the
+ * client, or `invalid_request` for `auto`: without a request there is nothing to choose by.
  */
-export function modelToHold(name: string, parts: HttpParts): ModelId {
-  if (name !== 'auto' && !name.startsWith('auto:')) return findModel(name, parts).id;
-  const message = `name the model to load or unload; "${name.slice(0, 80)}" stands for none`;
-  throw new GatewayError('invalid_request', message, { param: 'model' });
+export function modelToHold(name: string, parts: HttpParts, client: ClientPolicy | undefined): ModelId {
+  if (name === 'auto' || name.startsWith('auto:')) {
+    const message = `name the model to load or unload; "${name.slice(0, 80)}" stands for none`;
+    throw new GatewayError('invalid_request', message, { param: 'model' });
+  }
+  const { id } = findModel(name, parts);
+  const forbidden = forbiddenModel(id, client);
+  if (forbidden === undefined) return id;
+  throw new GatewayError(forbidden.code, forbidden.message, { param: forbidden.param });
 }
 
 /** A sink that has whatever model answers kept as the client wishes; from its first byte on, while it surely runs. */

@@ -42,8 +42,12 @@ beforeAll(async () => {
   policy.models['thinker'] = npu('thinker', THOUGHT);
   policy.models['caller'] = npu('caller', CALL);
   policy.models['slow'] = npu('slow', LONG, 20);
-  policy.clients = [{ name: 'chat', key_env: 'SLUICE_TEST_KEY_CHAT' }];
-  gateway = await startTestGateway(policy, { environment: { ...process.env, SLUICE_TEST_KEY_CHAT: KEY } });
+  policy.clients = [
+    { name: 'chat', key_env: 'SLUICE_TEST_KEY_CHAT' },
+    { name: 'guest', key_env: 'SLUICE_TEST_KEY_GUEST', models: ['thinker'], requests_per_minute: 1 },
+  ];
+  const environment = { ...process.env, SLUICE_TEST_KEY_CHAT: KEY, SLUICE_TEST_KEY_GUEST: 'sk-guest' };
+  gateway = await startTestGateway(policy, { environment });
   client = clientWith(KEY);
 });
 afterAll(async () => {
@@ -283,6 +287,18 @@ describe('errors', () => {
       status_code: status,
       message: expect.stringContaining(message),
     });
+  });
+
+  it('tell of what is not open to a client, and of its limit', async () => {
+    const guest = clientWith('sk-guest');
+    expect((await guest.list()).models.map(({ name }) => name)).toContain('thinker');
+    expect((await guest.list()).models.map(({ name }) => name)).not.toContain('tiny');
+    await expect(guest.chat({ model: 'tiny', messages: [], keep_alive: 0 })).rejects.toMatchObject({
+      status_code: 403,
+      message: expect.stringContaining('tiny is not open to client guest'),
+    });
+    expect(await loaded()).toContain('tiny');
+    await expect(chat({}, guest)).rejects.toMatchObject({ status_code: 429 });
   });
 
   it('tell of a wrong key', async () => {

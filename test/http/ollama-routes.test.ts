@@ -1,7 +1,8 @@
 import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { runtimeId } from '../../src/core/ids.ts';
+import type { ClientPolicy } from '../../src/core/client-policy.ts';
+import { modelId, runtimeId } from '../../src/core/ids.ts';
 import type { ModelPolicy, Policy } from '../../src/core/policy.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import type { HttpParts } from '../../src/http/parts.ts';
@@ -23,7 +24,7 @@ const supervised = (given: Partial<SupervisedModel> = {}): SupervisedModel =>
 type Known = { readonly model: ModelPolicy; readonly view?: Partial<SupervisedModel> };
 
 /** An app over these models; nothing runs behind it. */
-function appOf(known: readonly Known[]) {
+function appOf(known: readonly Known[], client?: Partial<ClientPolicy>) {
   const models = new Map(known.map(({ model }) => [model.id, model]));
   const runtimes = new Map([
     [runtimeId('llama'), { device: 'cpu' }],
@@ -39,7 +40,7 @@ function appOf(known: readonly Known[]) {
     supervisor: { views: () => views },
     started: () => Promise.resolve(),
     isDraining: () => false,
-    authenticate: () => () => undefined,
+    authenticate: () => () => client,
     emit: () => undefined,
   } as unknown as HttpParts);
 }
@@ -95,6 +96,12 @@ describe('GET /api/tags', () => {
       },
       capabilities: ['completion', 'tools'],
     });
+  });
+
+  it('lists to a client what is open to it', async () => {
+    const known = [{ model: modelPolicy('four') }, { model: modelPolicy('nine') }];
+    const { models } = await get(appOf(known, { classes: ['route'], models: [modelId('four')] }), '/api/tags');
+    expect(models.map(({ name }: { name: string }) => name)).toEqual(['auto', 'auto:route', 'four']);
   });
 
   it('gives a digest that changes with the file and only with it', async () => {
