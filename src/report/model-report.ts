@@ -2,7 +2,7 @@ import { TASKS } from '../core/classes.ts';
 import type { Policy } from '../core/policy.ts';
 import { type Profile, type Provenance, provenanceRank } from '../core/profile.ts';
 import { decodeMsOf, prefillMsOf, type ServiceModel } from '../core/service-model.ts';
-import { quarantineReason } from '../route/quality.ts';
+import { quality, quarantineReason } from '../route/quality.ts';
 import { isProvisional } from './judge-snapshot.ts';
 import type { ModelReport, ModelSource, QualityFigure } from './report.ts';
 import { type Judged, judgeModels } from './verdict.ts';
@@ -86,8 +86,8 @@ function leastTrusted(provenances: readonly (Provenance | undefined)[]): Provena
 function judgedOf(model: ModelReport): readonly Judged[] {
   const { profile, chatMs, qualityPrior } = model;
   const decode = profile.decodeTokensPerSec;
+  const chat = profile['quality.chat'];
   if (decode === undefined || chatMs === undefined) return [];
-  const chatQuality = profile['quality.chat'];
   return [
     {
       model: model.model,
@@ -95,7 +95,8 @@ function judgedOf(model: ModelReport): readonly Judged[] {
       isPrefillUnknown: model.isPrefillUnknown,
       decodeTokensPerSec: decode.value,
       memoryShare: model.memoryShare,
-      quality: chatQuality?.low ?? chatQuality?.value ?? qualityPrior,
+      // A result file says nothing of priors: its own lower end counts.
+      quality: qualityPrior === undefined ? (chat?.low ?? chat?.value) : quality(qualityPrior, chat),
       mayChat: model.mayChat,
       quarantined: model.quarantined !== undefined,
       isNpu: model.isNpu,
