@@ -1,5 +1,7 @@
 import { median } from '../../core/stats.ts';
+import { comparePairs, pairsOf } from './compare.ts';
 import type { Arm } from './space.ts';
+import type { Phase, Trial } from './trial.ts';
 
 // The search has four parts and no state of its own: what to do next follows from the trials that are finished, so a run
 // that was killed goes on where it was.
@@ -8,22 +10,10 @@ import type { Arm } from './space.ts';
 //               repetitions (Jamieson and Talwalkar 2016: bad arms are cheap to recognize, good ones are not). Within a
 //               round the arms take turns (ABAB), so that a machine that grows warmer is not blamed on one of them
 //   climbing    the neighbours of the best one are tried; a better one takes its place; until none is better
-//   checking    a quantized KV cache must not cost quality: one that does is out, and the search goes on without it
 //   confirming  the best one and the settings in force take turns again. What was picked because it looked best among many
 //               looks better than it is, so these new samples alone say whether and by how much it is better
-
-/** Part of the search a measurement belongs to. */
-export type Phase = 'halving' | 'climbing' | 'confirming';
-
-/** One finished measurement of an arm. */
-export type Trial = {
-  readonly arm: string;
-  readonly phase: Phase;
-  /** What is to be small, ms; undefined where the arm failed or broke a constraint. */
-  readonly cost: number | undefined;
-  /** Time it took in all, ms. */
-  readonly tookMs: number;
-};
+//   checking    where the best one is better and quantizes its KV cache, that must not cost quality: one that does is out,
+//               and the search goes on without it
 
 /** What is known so far. */
 export type Progress = {
@@ -31,8 +21,6 @@ export type Progress = {
   readonly trials: readonly Trial[];
   /** By types of the KV cache: did its answers pass. */
   readonly caches: ReadonlyMap<string, boolean>;
-  /** Time spent on quality checks, ms. */
-  readonly checksMs: number;
 };
 
 /** What to search, and how widely. */
@@ -116,16 +104,18 @@ export function nextStep(plan: TunePlan, progress: Progress): TuneStep {
   const isComplete = search.kind === 'done';
   const best = isComplete ? search.best : bestSoFar(plan, results);
   if (best === undefined) return { kind: 'done', best, isComplete };
-  if (best.cacheToCheck !== undefined && !progress.caches.has(best.cacheToCheck)) {
-    if (mayStart) return { kind: 'check', arm: best, cache: best.cacheToCheck };
-    // Without the time for a check the best that needs none: nothing unchecked is ever proposed.
-    const others = plan.arms.filter(({ cacheToCheck }) => cacheToCheck === undefined);
-    return { kind: 'done', best: bestOf(others, results)[0], isComplete: false };
+  const pair = halfOfPair(plan, progress, { best, results });
+  if (pair !== undefined && mayStart) return pair;
+  // The check takes long, so it comes last; it is no part of the budget, because nothing unchecked may be proposed.
+  const isWanted = results.get(plan.current.id)?.isOut === true || isProven(plan, progress, best);
+  if (isWanted && best.cacheToCheck !== undefined && !progress.caches.has(best.cacheToCheck)) {
+    return { kind: 'check', arm: best, cache: best.cacheToCheck };
   }
-  const open = nextOfPair(plan, progress, { best, results });
-  if (open === undefined) return { kind: 'done', best, isComplete };
-  return mayStart ? open : { kind: 'done', best, isComplete: false };
+  return { kind: 'done', best, isComplete: isComplete && pair === undefined };
 }
+
+const isProven = ({ current }: TunePlan, { trials }: Progress, best: Arm): boolean =>
+  comparePairs(pairsOf(trials, current.id, best.id))?.isBetter === true;
 
 /** Trials a plan is expected to take: its halving part, one look at the neighbours of the best, and the comparison. */
 export function expectedTrials({ arms, starters, current, rounds, pairs }: TunePlan): number {
@@ -174,10 +164,10 @@ function resultsOf(plan: TunePlan, { trials, caches }: Progress): Results {
 }
 
 /** What the budget still allows: a new trial at all, and one that is not of the comparison at the end. */
-function timeLeft(plan: TunePlan, { trials, checksMs }: Progress): { mayStart: boolean; mayExplore: boolean } {
+function timeLeft(plan: TunePlan, { trials }: Progress): { mayStart: boolean; mayExplore: boolean } {
   // The first look at the settings in force is always taken: without it nothing could be said at all.
   if (plan.budgetMs === undefined || trials.length === 0) return { mayStart: true, mayExplore: true };
-  const spentMs = trials.reduce((sum, { tookMs }) => sum + tookMs, checksMs);
+  const spentMs = trials.reduce((sum, { tookMs }) => sum + tookMs, 0);
   const confirmed = trials.filter(({ phase }) => phase === 'confirming').length;
   const trialMs = median(trials.map(({ tookMs }) => tookMs)) ?? 0;
   const reservedMs = 2 * plan.pairs * trialMs;
@@ -270,16 +260,14 @@ const isStep = (a: Arm, b: Arm): boolean => a.at.filter((place, dimension) => pl
 const bestSoFar = (plan: TunePlan, results: Results): Arm | undefined => bestOf(plan.arms, results)[0];
 
 /** The next measurement of the comparison; undefined where it is complete, or there is nothing to compare. */
-function nextOfPair(
-  plan: TunePlan,
+function halfOfPair(
+  { current, pairs }: TunePlan,
   { trials }: Progress,
   { best, results }: { readonly best: Arm; readonly results: Results },
 ): TuneStep | undefined {
-  const { current, pairs } = plan;
   if (best.id === current.id || results.get(current.id)?.isOut === true) return undefined;
-  const taken = (arm: Arm) => trials.filter((trial) => trial.phase === 'confirming' && trial.arm === arm.id).length;
-  const [ofCurrent, ofBest] = [taken(current), taken(best)];
-  const round = Math.min(ofCurrent, ofBest) + 1;
-  if (ofCurrent < pairs && ofCurrent <= ofBest) return { kind: 'run', arm: current, phase: 'confirming', round };
-  return ofBest < pairs ? { kind: 'run', arm: best, phase: 'confirming', round } : undefined;
+  const complete = pairsOf(trials, current.id, best.id).length;
+  if (complete >= pairs) return undefined;
+  const isHalf = trials.at(-1)?.phase === 'confirming' && trials.at(-1)?.arm === current.id;
+  return { kind: 'run', arm: isHalf ? best : current, phase: 'confirming', round: complete + 1 };
 }

@@ -138,7 +138,7 @@ function tell({ model, onProgress }: TuneOptions, { plan, progress }: SearchStat
   const total = Math.max(expectedTrials(plan), done + 1);
   const spentMs = progress.trials.reduce((sum, { tookMs }) => sum + tookMs, 0);
   const byPace = done === 0 ? undefined : (spentMs / done) * (total - done);
-  const byBudget = plan.budgetMs === undefined ? undefined : Math.max(0, plan.budgetMs - spentMs - progress.checksMs);
+  const byBudget = plan.budgetMs === undefined ? undefined : Math.max(0, plan.budgetMs - spentMs);
   const etaMs = byPace === undefined ? byBudget : Math.min(byPace, byBudget ?? Number.POSITIVE_INFINITY);
   onProgress({ model: model.id, step: text, done, total, etaMs });
 }

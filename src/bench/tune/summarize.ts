@@ -1,15 +1,11 @@
 import { formatDurationMs } from '../../core/format.ts';
 import { median, medianInterval } from '../../core/stats.ts';
 import type { TuneRun, TuneTrialRecord } from '../../store/tune-table.ts';
+import { comparePairs, pairsOf } from './compare.ts';
 import { eliminatedAfter, nextStep, type Progress, planTune, type TunePlan, type TuneStep } from './next-step.ts';
 import { type TuneSettings, writtenSettings } from './settings.ts';
 import { type Arm, allArms, currentArm } from './space.ts';
 import type { TrialRecord, TuneRunPlan, TuneStepRecord } from './steps.ts';
-
-/** The comparison must be sure of more than this share: less is not worth a changed file. */
-const GAIN_MIN = 0.01;
-/** Fewer pairs prove nothing. */
-const PAIRS_MIN = 3;
 
 /** A run's search as it stands: what is known and what comes next. */
 export type SearchState = { readonly plan: TunePlan; readonly progress: Progress; readonly step: TuneStep };
@@ -19,12 +15,12 @@ export function searchState(given: TuneRunPlan, steps: readonly TuneStepRecord[]
   const plan = planTune(allArms(given.space), currentArm(given.space), given);
   const trials = steps.flatMap((step) => (step.kind === 'trial' ? [step] : []));
   const progress: Progress = {
-    trials: trials.map(({ arm, phase, tookMs, costMs, failure }) => ({
+    trials: trials.map(({ arm, phase, tookMs, costMs, failure, flags }) => ({
       ...{ arm, phase, tookMs },
       cost: failure === undefined ? costMs : undefined,
+      isDisturbed: flags.length > 0,
     })),
     caches: new Map(steps.flatMap((step) => (step.kind === 'verdict' ? [[step.cache, step.passed] as const] : []))),
-    checksMs: steps.reduce((sum, step) => sum + (step.kind === 'answer' ? step.tookMs : 0), 0),
   };
   return { plan, progress, step: nextStep(plan, progress) };
 }
@@ -47,7 +43,10 @@ export function summarizeTune(reading: TuneReading): TuneRun {
   const best = step.kind === 'done' ? step.best : undefined;
   const current = samplesOf(steps, plan.current);
   const isCurrentOut = current.some(({ failure }) => failure !== undefined);
-  const comparison = best === undefined || best.id === plan.current.id ? undefined : compare(steps, plan.current, best);
+  const comparison =
+    best === undefined || best.id === plan.current.id
+      ? undefined
+      : comparePairs(pairsOf(state.progress.trials, plan.current.id, best.id));
   // What was found to be no better is no winner: the settings in force are what to stay with.
   const isProven = best !== undefined && (best.id === plan.current.id || isCurrentOut || comparison?.isBetter === true);
   const winner = step.kind !== 'done' ? undefined : isProven ? best : isCurrentOut ? undefined : plan.current;
@@ -141,26 +140,6 @@ function statusOf(
   if (step.kind !== 'done') return { status: 'open' };
   // One look was enough to see that a neighbour of the best is no better.
   return isStarter || samples.length > 1 ? { status: 'kept' } : { status: 'eliminated' };
-}
-
-/** The pairs of the comparison, in turns: what the best saves of the time of the settings in force, as a share. */
-function compare(steps: readonly TuneStepRecord[], current: Arm, best: Arm): TuneRun['comparison'] {
-  const taken = (arm: Arm) =>
-    samplesOf(steps, arm).filter(({ phase, costMs }) => phase === 'confirming' && costMs !== undefined);
-  const before = taken(current);
-  const pairs = taken(best).flatMap((after, index) => {
-    const other = before[index];
-    if (after.costMs === undefined || other?.costMs === undefined || other.costMs <= 0) return [];
-    return { gain: 1 - after.costMs / other.costMs, isClean: after.flags.length + other.flags.length === 0 };
-  });
-  // As for other figures: what was disturbed counts only where too little else is there.
-  const clean = pairs.filter(({ isClean }) => isClean);
-  const gains = (clean.length >= PAIRS_MIN ? clean : pairs).map((pair) => pair.gain);
-  const gain = median(gains);
-  const interval = medianInterval(gains);
-  if (gain === undefined || interval === undefined) return undefined;
-  const isBetter = gains.length >= PAIRS_MIN && interval.low > GAIN_MIN;
-  return { gain, ...interval, n: gains.length, isBetter };
 }
 
 function conclude(

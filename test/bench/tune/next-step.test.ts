@@ -8,11 +8,11 @@ import {
   planTune,
   QUICK,
   THOROUGH,
-  type Trial,
   type TunePlan,
 } from '../../../src/bench/tune/next-step.ts';
 import { settingsInForce } from '../../../src/bench/tune/settings.ts';
 import { type Arm, allArms, currentArm, tuneSpace } from '../../../src/bench/tune/space.ts';
+import type { Trial } from '../../../src/bench/tune/trial.ts';
 import { percentile } from '../../../src/core/stats.ts';
 
 const SPACE = tuneSpace({
@@ -48,7 +48,7 @@ type Given = {
   readonly noise?: (turn: number) => number;
   /** KV caches whose answers are worse. */
   readonly spoiled?: (cache: string) => boolean;
-  readonly tookMs?: number;
+  readonly tookMs?: (turn: number) => number;
 };
 
 /** Runs the search to its end; `noise` is the relative spread of one measurement. */
@@ -58,14 +58,12 @@ function search(
 ) {
   const trials: Trial[] = [];
   const caches = new Map<string, boolean>();
-  let checksMs = 0;
   for (;;) {
-    const progress: Progress = { trials, caches, checksMs };
+    const progress: Progress = { trials, caches };
     const step = nextStep(plan, progress);
     if (step.kind === 'done') return { ...step, trials, caches, plan, progress };
     if (step.kind === 'check') {
       caches.set(step.cache, given.spoiled?.(step.cache) !== true);
-      checksMs += given.tookMs ?? 0;
       continue;
     }
     const true_ = cost(step.arm);
@@ -74,7 +72,8 @@ function search(
       arm: step.arm.id,
       phase: step.phase,
       cost: true_ === undefined ? undefined : true_ * noise,
-      tookMs: given.tookMs ?? 0,
+      tookMs: given.tookMs?.(trials.length) ?? 0,
+      isDisturbed: false,
     });
     expect(trials.length).toBeLessThan(1000);
   }
@@ -111,10 +110,10 @@ describe('nextStep', () => {
   it('goes on where a killed run was', () => {
     const { best, trials, caches, plan } = search(SOME);
     for (const cut of [0, 1, 10, 30, trials.length - 1]) {
-      const step = nextStep(plan, { trials: trials.slice(0, cut), caches, checksMs: 0 });
+      const step = nextStep(plan, { trials: trials.slice(0, cut), caches });
       expect(step).toMatchObject({ kind: 'run', arm: { id: trials[cut]?.arm }, phase: trials[cut]?.phase });
     }
-    expect(nextStep(plan, { trials, caches, checksMs: 0 })).toEqual({ kind: 'done', best, isComplete: true });
+    expect(nextStep(plan, { trials, caches })).toEqual({ kind: 'done', best, isComplete: true });
   });
 
   it('never repeats an arm that failed, and ends when all fail', () => {
@@ -176,22 +175,35 @@ describe('nextStep', () => {
     const plan = planTune(ARMS, CURRENT, { ...THOROUGH, budgetMs: 30_000 });
     const { trials, isComplete, best } = search((arm) => (arm.cacheToCheck === undefined ? SOME(arm) : undefined), {
       plan,
-      tookMs: 1_000,
+      tookMs: () => 1_000,
     });
     expect(isComplete).toBe(false);
     expect(trials.length).toBe(30);
     expect(trials.filter(({ phase }) => phase === 'confirming')).toHaveLength(10);
     expect(best?.id).not.toBe(CURRENT.id);
-    const none = search(SOME, { plan: planTune(ARMS, CURRENT, { ...THOROUGH, budgetMs: 1 }), tookMs: 1_000 });
+    const none = search(SOME, { plan: planTune(ARMS, CURRENT, { ...THOROUGH, budgetMs: 1 }), tookMs: () => 1_000 });
     expect(none.trials).toHaveLength(1);
     expect(none.best?.id).toBe(CURRENT.id);
   });
 
-  it('proposes nothing unchecked when the time is up', () => {
-    const plan = planTune(ARMS, CURRENT, { ...QUICK, budgetMs: 20_000 });
+  it('checks a quantized cache even when the time is up, and only one that is better', () => {
     const cost = (arm: Arm) => SOME(arm) * (arm.cacheToCheck === undefined ? 1 : 0.1);
-    const { best } = search(cost, { plan, tookMs: 15_000 });
-    expect(best?.cacheToCheck).toBeUndefined();
+    // Three of the five pairs fit into what is left.
+    const plan = planTune(ARMS, CURRENT, { ...THOROUGH, budgetMs: 30_000 });
+    const late = (turn: number) => (turn < 20 ? 1_000 : 1_700);
+    const { best, caches, trials, isComplete } = search(cost, { plan, tookMs: late });
+    expect(isComplete).toBe(false);
+    expect(trials.filter(({ phase }) => phase === 'confirming').length).toBeLessThan(10);
+    expect(best?.cacheToCheck).toBeDefined();
+    expect([...caches.keys()]).toEqual([best?.cacheToCheck]);
+    // Better at the first look and never again.
+    const seen = new Set<string>();
+    const lucky = (arm: Arm) => {
+      const isFirst = !seen.has(arm.id);
+      seen.add(arm.id);
+      return arm.cacheToCheck !== undefined && isFirst ? 1 : 100;
+    };
+    expect(search(lucky, { plan: planTune(ARMS, CURRENT, { ...QUICK, rounds: [1] }) }).caches.size).toBe(0);
   });
 
   it('takes turns of a quick run less often', () => {

@@ -133,7 +133,7 @@ export function tuneBed(
   const folder = temporaryFolder();
   const fake = fakeClock();
   const clock: Clock = { ...fake, sleep: async (ms) => fake.advance(ms) };
-  const store = openStore(join(folder, 'sluice.db'), { clock });
+  const store = openStore(':memory:', { clock });
   onTestFinished(() => store.close());
   const file = join(folder, 'small.gguf');
   writeFileSync(file, 'weights');
