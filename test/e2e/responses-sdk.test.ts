@@ -23,7 +23,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-responses-'));
   const npuModel = (name: string, answer: string) => ({
     runtime: 'npu',
-    file: writeStandIn(join(folder, `${name}.rkllm`), { answer, context: 512, decode_ms: 1 }),
+    file: writeStandIn(join(folder, `${name}.rkllm`), { answer, context: 4096, decode_ms: 1 }),
     quality: 0.6,
   });
   const policy = demoPolicy(['demo-4b']);
@@ -182,10 +182,37 @@ describe('completions.create', () => {
   });
 });
 
+describe('a child that dies', () => {
+  it('in the middle of an answer fails the response, and the SDK throws', async () => {
+    const headers = { authorization: `Bearer ${KEY}` };
+    const { models } = (await (await fetch(`${gateway.url}/router/models`, { headers })).json()) as Parsed;
+    const { pid } = models.find(({ id }: { id: string }) => id === 'demo-4b');
+    const stream = await client.responses.create({
+      model: 'demo-4b',
+      input: 'Who are you?',
+      stream: true,
+      ...({ ignore_eos: true } as object),
+    });
+    const types = new Set<string>();
+    const reading = async () => {
+      for await (const event of stream) {
+        if (event.type === 'response.output_text.delta' && !types.has(event.type)) process.kill(pid, 'SIGKILL');
+        if (event.type === 'response.failed') expect(event.response.error?.message).toContain('broke off');
+        types.add(event.type);
+      }
+    };
+    await expect(reading()).rejects.toMatchObject({ error: { code: 'runtime_failed' } });
+    expect([...types].slice(-2)).toEqual(['response.output_item.done', 'response.failed']);
+    // Its successor answers the next one.
+    const again = await client.responses.create({ model: 'demo-4b', input: 'Who are you?' });
+    expect(again.output_text).toBe(sentenceOf('demo-4b'));
+  });
+});
+
 describe('what Codex sends', () => {
   it('is answered, with what could not be honoured named', async () => {
     const body = {
-      model: 'demo-4b',
+      model: 'thinker',
       input: [
         {
           type: 'message',
@@ -230,6 +257,9 @@ describe('what Codex sends', () => {
       'reasoning.summary',
       'tools[1].format (told to the model, not enforced)',
       'tools[2] (web_search)',
+      // What the runtime adds.
+      'reasoning.effort',
+      'parallel_tool_calls',
     ]);
   });
 });
@@ -253,9 +283,18 @@ describe('errors', () => {
     ],
     [
       'a prompt that does not fit',
-      { model: 'thinker', input: 'many words '.repeat(2000) },
+      { model: 'thinker', input: 'many words '.repeat(9000) },
       BadRequestError,
       { code: 'context_length_exceeded', param: 'input' },
+    ],
+    [
+      'an image where no model sees',
+      {
+        model: 'auto',
+        input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'data:image/png;base64,AA==' }] }],
+      },
+      BadRequestError,
+      { code: 'unsupported_feature' },
     ],
     [
       'a schema on a model without grammars',

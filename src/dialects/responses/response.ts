@@ -61,8 +61,15 @@ function usageOf(final: EngineFinal | undefined): object | null {
   };
 }
 
+/** A runtime names the fields of the chat completion it was given; the client wrote others. */
+const OWN_WORDS: ReadonlyMap<unknown, string> = new Map([
+  ['max_tokens', 'max_output_tokens'],
+  ['reasoning_effort', 'reasoning.effort'],
+  ['response_format', 'text.format'],
+]);
+
 function withIgnored(xRouter: Fields, ignored: readonly string[]): Fields {
-  if (ignored.length === 0) return xRouter;
-  const runtime = Array.isArray(xRouter['ignored']) ? xRouter['ignored'] : [];
-  return { ...xRouter, ignored: [...ignored, ...runtime] };
+  const runtime: readonly unknown[] = Array.isArray(xRouter['ignored']) ? xRouter['ignored'] : [];
+  if (ignored.length === 0 && runtime.length === 0) return xRouter;
+  return { ...xRouter, ignored: [...ignored, ...runtime.map((name) => OWN_WORDS.get(name) ?? name)] };
 }
