@@ -24,7 +24,8 @@ const CONFIG: Config = {
   view: { stroke: null },
   axis: {
     ...{ labelColor: INK.ink, titleColor: INK.muted, gridColor: INK.grid, domainColor: INK.grid, tickColor: INK.grid },
-    ...{ labelFontSize: 12.5, titleFontSize: 12.5, titleFontWeight: 'normal', labelLimit: 260, labelPadding: 5 },
+    ...{ labelFontSize: 12.5, titleFontSize: 12.5, titleFontWeight: 'normal', labelLimit: 280, labelPadding: 5 },
+    ...{ labelOverlap: 'parity', labelSeparation: 6 },
   },
   title: { color: INK.ink, fontSize: 15, anchor: 'start', fontWeight: 600, offset: 10 },
   header: { labelColor: INK.ink, titleColor: INK.muted, labelFontSize: 13, labelFontWeight: 600 },

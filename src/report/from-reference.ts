@@ -46,7 +46,7 @@ function sourceOf(entry: ReferenceEntry, all: readonly ReferenceEntry[], policy:
     mayChat: known?.classes === undefined || known.classes.includes('interactive'),
     profile: resolveProfile(entryRows(entry)),
     qualityPrior: known?.quality,
-    ...{ ttft: [], sustained: [], stale: [] },
+    ...{ ttft: [], sustained: [], simulated: false, stale: [] },
     published: entry.published,
   };
 }

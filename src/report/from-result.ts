@@ -63,9 +63,14 @@ function sourceOf(result: BenchModelResult, policy: Policy): ModelSource {
     qualityPrior: known?.quality,
     ttft: ttftOf(result),
     sustained: sustainedOf(result),
+    simulated: isSimulated(result),
     stale: [],
   };
 }
+
+/** True for a run on a simulator, which says so in its version. */
+export const isSimulated = ({ runtimeKind, runtimeVersion = '' }: BenchModelResult): boolean =>
+  runtimeKind === 'simulated' || runtimeVersion.includes('(simulated)');
 
 function profileOf({ figures, fingerprint }: BenchModelResult): Profile {
   const isServed = new Set(figures.filter(({ side }) => side === 'served').map(({ metric }) => metric));

@@ -8,7 +8,7 @@ import { modelKey } from '../store/model-key.ts';
 import type { Store } from '../store/open-store.ts';
 import { createProfiles } from '../store/profiles.ts';
 import type { TuneRun } from '../store/tune-table.ts';
-import { machineFacts, machineName, sustainedOf, ttftOf } from './from-result.ts';
+import { isSimulated, machineFacts, machineName, sustainedOf, ttftOf } from './from-result.ts';
 import { isNpuModel } from './judge-snapshot.ts';
 import { modelReports } from './model-report.ts';
 import type { MachineReport, ModelSource, TuneTable } from './report.ts';
@@ -50,6 +50,7 @@ export function fromStore(sources: StoreSources): MachineReport {
         profile,
         qualityPrior: model.quality,
         ...curvesOf(model, results),
+        simulated: runtime?.kind === 'simulated' || ownResults(model, results).some(isSimulated),
         stale: watch.staleOf(asked),
       };
     });
@@ -74,8 +75,7 @@ function readRun({ id, document }: BenchRunRow): readonly BenchModelResult[] {
 
 /** Of the newest runs that have them; results are newest first. */
 function curvesOf(model: ModelPolicy, results: readonly BenchModelResult[]): Pick<ModelSource, 'ttft' | 'sustained'> {
-  const key = modelKey(model);
-  const own = key === undefined ? [] : results.filter((result) => result.modelKey === key);
+  const own = ownResults(model, results);
   const first = <Point>(points: (result: BenchModelResult) => readonly Point[]): readonly Point[] =>
     own.map(points).find((found) => found.length > 0) ?? [];
   return { ttft: first(ttftOf), sustained: first(sustainedOf) };
@@ -107,6 +107,11 @@ function tuneTable(run: TuneRun): TuneTable {
     })),
     conclusion: run.conclusion,
   };
+}
+
+function ownResults(model: ModelPolicy, results: readonly BenchModelResult[]): readonly BenchModelResult[] {
+  const key = modelKey(model);
+  return key === undefined ? [] : results.filter((result) => result.modelKey === key);
 }
 
 const shown = (value: string | number | boolean): string =>

@@ -40,6 +40,8 @@ export type ModelSource = {
   readonly ttft: readonly LengthFigure[];
   /** Points of the last sustained run, in order; empty where there was none. */
   readonly sustained: readonly SustainedPoint[];
+  /** True where only the time of a model is kept, or a simulator stands for the device. */
+  readonly simulated: boolean;
   /** Why its figures belong to another state of the machine. */
   readonly stale: readonly string[];
   /** What those who measured it made of it, in their words. */

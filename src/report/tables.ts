@@ -79,6 +79,7 @@ export function trustText(model: ModelReport): string {
   const { decodeTokensPerSec } = model.profile;
   const { at, n = 0 } = decodeTokensPerSec ?? {};
   const parts = [
+    model.simulated ? 'SIMULATED' : '',
     model.basis ?? 'none',
     n > 0 ? `n = ${n}` : '',
     at === undefined ? '' : at.slice(0, 10),

@@ -78,6 +78,13 @@ describe('fromResult', () => {
     ]);
   });
 
+  it('marks what a simulator stands for', () => {
+    const base = resultDocument([FAST]);
+    const models = [{ ...base.models[0]!, runtimeVersion: '1.2.3 (simulated)' }];
+    const machine = fromResult({ ...base, models }, 'run.json', DEFAULTS);
+    expect(tableOf(machine, /Verdicts/)[0]?.['figures']).toBe('SIMULATED, measured, n = 5, 2026-11-20');
+  });
+
   it('says what went wrong in a run', () => {
     const base = resultDocument([FAST]);
     const models = [
