@@ -33,6 +33,7 @@ beforeAll(async () => {
   policy.runtimes['npu'] = { kind: 'rkllm', device: 'npu', library: await buildSimulator('1.2.3') };
   policy.models['thinker'] = npuModel('thinker', THOUGHT);
   policy.models['caller'] = npuModel('caller', CALL);
+  policy.gateway = { ...policy.gateway, early_headers: '50ms', heartbeat: '100ms' };
   policy.clients = [{ name: 'agent', key_env: 'SLUICE_TEST_KEY_AGENT' }];
   gateway = await startTestGateway(policy, { environment: { ...process.env, SLUICE_TEST_KEY_AGENT: KEY } });
   client = clientWith(KEY);
@@ -130,6 +131,25 @@ describe('responses.stream', () => {
       if (event.type === 'response.function_call_arguments.delta') pieces += event.delta;
     expect(pieces).toBe('{"city": "Berlin"}');
     expect(callOf(await stream.finalResponse()).arguments).toBe(pieces);
+  });
+
+  it('is told by events that it still waits, and loses nothing by them', async () => {
+    const endless = {
+      model: 'demo-4b',
+      input: 'Who are you?',
+      stream: true,
+      ...({ ignore_eos: true } as object),
+    } as const;
+    const holding = await client.responses.create(endless);
+    const waiting = client.responses.stream({ model: 'demo-4b', input: 'Who are you?' });
+    let beats = 0;
+    waiting.on('response.in_progress', () => {
+      beats += 1;
+      if (beats === 3) holding.controller.abort();
+    });
+    const [response] = await Promise.all([waiting.finalResponse(), holding[Symbol.asyncIterator]().next()]);
+    expect(response).toMatchObject({ status: 'completed', output_text: sentenceOf('demo-4b') });
+    expect(beats).toBeGreaterThanOrEqual(3);
   });
 
   it('stops the engine when the client leaves', async () => {
