@@ -1,7 +1,11 @@
+import { access, constants, realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { winnerEdits } from '../bench/tune/winner-edits.ts';
 import { systemClock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
+import type { ModelId } from '../core/ids.ts';
+import { editPolicyText } from '../policy/edit-policy.ts';
 import { readPolicyText } from '../policy/load.ts';
 import { replacePolicyFile } from '../policy/replace-policy.ts';
 import type { TuneRun } from '../store/tune-table.ts';
@@ -17,6 +21,19 @@ export function checkCanAsk({ yes }: ApplyOptions): void {
     'usage',
     '--apply asks before it changes the policy, and there is no terminal to ask on: add --yes',
   );
+}
+
+/**
+ * Throws what would keep a winner of this model from being written: settings that stand elsewhere (an alias), a folder
+ * that cannot be written. Better known before an hour of measuring, too.
+ */
+export async function checkCanEdit(file: string, model: ModelId): Promise<void> {
+  // Tried with a key no policy has, and thrown away.
+  editPolicyText(await readPolicyText(file), [{ path: ['models', model, 'settings', 'tuned'], value: 1 }]);
+  const folder = dirname(await realpath(file));
+  await access(folder, constants.W_OK).catch((cause: unknown) => {
+    throw new GatewayError('usage', `--apply cannot write to ${folder}: ${messageOf(cause)}`, { cause });
+  });
 }
 
 /**

@@ -23,6 +23,8 @@ export function tuneTable(run: TuneRun): string {
   const reasons = rows.flatMap(({ label, reason }) => (reason === undefined ? [] : [`  ${label}: ${reason}`]));
   const disturbed = trials.reduce((sum, trial) => sum + trial.disturbed, 0);
   const samples = trials.reduce((sum, { n }) => sum + n, 0);
+  const moved = `${disturbed} of ${samples} samples were disturbed by other programs or a moving clock`;
+  const notes = [...(disturbed === 0 ? [] : [moved]), ...run.warnings];
   return [
     `${run.model} on ${machine.model ?? machine.kind}${machine.cpus === undefined ? '' : `, CPUs ${machine.cpus}`}: ${describeObjective(objective)} (run ${run.id})`,
     ...(memoryBytesMax === undefined ? [] : [`memory at most ${formatBytes(memoryBytesMax)}`]),
@@ -33,9 +35,7 @@ export function tuneTable(run: TuneRun): string {
     ),
     ...(reasons.length === 0 ? [] : ['', 'why not:', ...reasons]),
     ...(run.caches.length === 0 ? [] : ['', 'quality with a quantized KV cache:', ...run.caches.map(cacheLine)]),
-    ...(disturbed === 0
-      ? []
-      : ['', `${disturbed} of ${samples} samples were disturbed by other programs or a moving clock`]),
+    ...(notes.length === 0 ? [] : ['', ...notes]),
     '',
     run.conclusion,
   ].join('\n');

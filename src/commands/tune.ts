@@ -17,7 +17,7 @@ import { loadPolicy } from '../policy/load.ts';
 import { openStore, type Store } from '../store/open-store.ts';
 import type { TuneRun } from '../store/tune-table.ts';
 import { measuring } from './measuring.ts';
-import { applyWinner, checkCanAsk } from './tune-apply.ts';
+import { applyWinner, checkCanAsk, checkCanEdit } from './tune-apply.ts';
 import { dryRun } from './tune-dry-run.ts';
 import { addTuneOptions, narrowedAxes, SEARCH_OPTIONS, type TuneCommandOptions } from './tune-options.ts';
 import { tuneList, tuneTable } from './tune-table.ts';
@@ -115,6 +115,7 @@ type Running = {
 async function run({ policy, options, start: begin }: Running): Promise<void> {
   await measuring(policy, options, async ({ machine, signal, progress }) => {
     const { start, model } = begin(machine.store);
+    if (options.apply) await checkCanEdit(options.policy, model.id);
     const table = await runTune({
       ...{ policy, model, start, signal },
       target: machine.supervisor,

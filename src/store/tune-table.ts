@@ -77,6 +77,8 @@ const tuneRunSchema = z.object({
       isBetter: z.boolean(),
     })
     .optional(),
+  /** What a reader should know of the machine, e.g. a governor that moves the clock. */
+  warnings: z.array(z.string()).default([]),
   /** What the search found out, in one sentence. */
   conclusion: z.string(),
 });

@@ -52,6 +52,7 @@ const RUN: TuneRun = {
     },
   ],
   caches: [{ cache: 'q8_0/f16', passed: false, text: 'it lost chat-name' }],
+  warnings: ['CPUs 0-3: the ondemand governor moves the clock with the load'],
   conclusion: 'the settings in force cannot be used',
 };
 
@@ -72,6 +73,7 @@ describe('tuneTable', () => {
       '  kv q8_0/f16: refused: it lost chat-name',
       '',
       '1 of 9 samples were disturbed by other programs or a moving clock',
+      'CPUs 0-3: the ondemand governor moves the clock with the load',
       '',
       'the settings in force cannot be used',
     ]);

@@ -26,6 +26,7 @@ const run = (id: string, given: Partial<TuneRun> = {}): TuneRun => ({
     },
   ],
   caches: [{ cache: 'q8_0/q8_0', passed: true, text: '16 of 17 right' }],
+  warnings: [],
   conclusion: 'not finished',
   ...given,
 });

@@ -4,6 +4,7 @@ import type { ModelPolicy, Policy } from '../../core/policy.ts';
 import type { Store } from '../../store/open-store.ts';
 import type { TuneRun } from '../../store/tune-table.ts';
 import type { BenchProgress } from '../bench-target.ts';
+import { readMachineState, stateWarnings } from '../fingerprint.ts';
 import type { TuneRunStart } from './begin-run.ts';
 import { CHECK_STEPS, checkCache } from './check-cache.ts';
 import { measureTrial, policyWith, type TrialRun, type TuneTarget } from './measure-trial.ts';
@@ -46,10 +47,16 @@ export async function runTune(options: TuneOptions): Promise<TuneRun> {
   };
   store.openTuneRun({ ...start.row, plan: JSON.stringify(plan) });
   const journal = openTuneJournal(store, start.row.id);
-  const reading = () => ({ ...start.row, plan, steps: journal.all() });
+  const usesNpu = policy.runtimes.get(model.runtime)?.kind === 'rkllm';
+  const stateNow = () => readMachineState(clock.nowMs(), options.sysroot);
+  const startState = stateNow();
+  const reading = () => {
+    const warnings = stateWarnings(startState, stateNow(), { usesNpu });
+    return { ...start.row, plan, steps: journal.all(), warnings };
+  };
   const run: TrialRun = {
     ...{ policy, model, target, clock, signal, contextTokens },
-    usesNpu: policy.runtimes.get(model.runtime)?.kind === 'rkllm',
+    usesNpu,
     objective: plan.objective,
     settleMs: plan.settleMs,
     memoryBytesMax: plan.memoryBytesMax,

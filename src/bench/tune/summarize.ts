@@ -33,6 +33,7 @@ export type TuneReading = {
   readonly finishedAt: string | undefined;
   readonly plan: TuneRunPlan;
   readonly steps: readonly TuneStepRecord[];
+  readonly warnings: readonly string[];
 };
 
 /** The table of a run as it stands. */
@@ -63,6 +64,7 @@ export function summarizeTune(reading: TuneReading): TuneRun {
     caches: steps.flatMap((one) =>
       one.kind === 'verdict' ? [{ cache: one.cache, passed: one.passed, text: one.text }] : [],
     ),
+    warnings: [...reading.warnings],
     conclusion: conclude(state, { trials, comparison }),
   };
 }

@@ -18,7 +18,15 @@ const IN_FORCE: Settings = {
 function run(model: string, current: Settings, winner: Settings): TuneRun {
   const trial = { figures: {}, n: 5, disturbed: 0 };
   return {
-    ...{ id: 'run', model, startedAt: '2026-11-21T12:00:00.000Z', complete: true, caches: [], conclusion: '' },
+    ...{
+      id: 'run',
+      model,
+      startedAt: '2026-11-21T12:00:00.000Z',
+      complete: true,
+      caches: [],
+      warnings: [],
+      conclusion: '',
+    },
     objective: { kind: 'e2e', text: 'e2e', promptTokens: 256, outputTokens: 16 },
     ...{ machine: { kind: 'rk3588' }, sluiceVersion: '0.1.0' },
     trials: [
