@@ -146,6 +146,13 @@ describe('messages.create', () => {
     expect(textOf(second)).toBe(sentenceOf('demo-4b'));
   });
 
+  it('goes on with an answer that the client has begun', async () => {
+    const begun: Anthropic.MessageParam[] = [...messages, { role: 'assistant', content: 'I am' }];
+    const message = await client.messages.create({ ...plain, messages: begun });
+    const streamed = await client.messages.stream({ ...plain, messages: begun }).finalMessage();
+    for (const answer of [message, streamed]) expect(`I am${textOf(answer)}`).toBe(sentenceOf('demo-4b'));
+  });
+
   it('keeps to a JSON schema', async () => {
     const schema = {
       type: 'object',
@@ -264,6 +271,17 @@ describe('messages.stream', () => {
     await until('the one that waits has gone', () => gateway.records()[before]?.outcome.kind === 'cancelled');
     held.abort();
     await until('both have gone', () => gateway.records()[before + 1]?.outcome.kind === 'cancelled');
+  });
+
+  it('ends with an error event where the model dies in the middle', async () => {
+    const rows = await fetch(`${gateway.url}/router/models`, { headers: { 'x-api-key': KEY } });
+    const { models } = (await rows.json()) as Parsed;
+    const { pid } = models.find(({ id }: { id: string }) => id === 'demo-4b');
+    const stream = client.messages.stream({ ...plain, ignore_eos: true, max_tokens: 1900 });
+    stream.once('text', () => process.kill(pid, 'SIGKILL'));
+    const error = await failureOf(stream.finalMessage());
+    expect(error.error).toMatchObject({ type: 'error', error: { type: 'api_error' }, request_id: stream.request_id });
+    expect(textOf(await client.messages.create(plain))).toBe(sentenceOf('demo-4b'));
   });
 
   it('ends with an error event where the request is cancelled by the operator', async () => {

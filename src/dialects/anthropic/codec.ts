@@ -10,7 +10,7 @@ export const anthropicMessages: GenerationCodec = {
   path: '/v1/messages',
   requestIdHeader: 'request-id',
   decode: (bytes, header) => {
-    const { facts, chat, ignored, showsThinking } = decodeBody(bytes, header, 'generate');
+    const { facts, chat, ignored, showsThinking, prefill } = decodeBody(bytes, header, 'generate');
     let bound: number | undefined;
     return {
       facts,
@@ -21,7 +21,7 @@ export const anthropicMessages: GenerationCodec = {
         return engineBody(chat, model, maxTokens);
       },
       writer: (context) => {
-        const reply: MessagesReply = { context, ignored, showsThinking, maxTokens: () => bound };
+        const reply: MessagesReply = { context, ignored, showsThinking, prefill, maxTokens: () => bound };
         return facts.stream ? createStreamWriter(reply) : createReplyWriter(reply);
       },
     };

@@ -39,8 +39,12 @@ export function decodeMessages(system: unknown, value: unknown): readonly ChatMe
   return text === '' ? messages : [{ role: 'system', content: text }, ...messages];
 }
 
-/** True where the client wrote the answer's beginning itself. */
-export const isPrefilled = (messages: readonly ChatMessage[]): boolean => messages.at(-1)?.role === 'assistant';
+/** The answer's beginning where the client wrote it itself; undefined where it did not. */
+export function prefillOf(messages: readonly ChatMessage[]): string | undefined {
+  const last = messages.at(-1);
+  if (last?.role !== 'assistant') return undefined;
+  return typeof last.content === 'string' ? last.content : '';
+}
 
 function decodeMessage(value: unknown, role: 'user' | 'assistant', at: string): readonly ChatMessage[] {
   const { parts, reasoning, calls, results } = decodeContent(value, role, `${at}.content`);

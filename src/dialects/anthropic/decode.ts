@@ -1,7 +1,7 @@
 import type { RequestFacts } from '../../core/request.ts';
 import { readChatFacts } from '../openai/chat-facts.ts';
 import { readJsonObject } from '../openai/read-json.ts';
-import { decodeMessages, isPrefilled } from './decode-messages.ts';
+import { decodeMessages, prefillOf } from './decode-messages.ts';
 import { decodeTools } from './decode-tools.ts';
 import { type Fields, fieldsAt, isGiven, listAt, textAt, unsupported, wrong } from './fields.ts';
 
@@ -14,6 +14,8 @@ export type DecodedMessages = {
   readonly ignored: readonly string[];
   /** False where the client wants no thoughts in the answer. */
   readonly showsThinking: boolean;
+  /** The answer's beginning as the client wrote it; empty where it wrote none. */
+  readonly prefill: string;
 };
 
 /** What is asked of the body: a count has no `max_tokens`. */
@@ -32,7 +34,8 @@ export function decodeBody(
   const body = readJsonObject(bytes);
   refuseElsewhere(body);
   const messages = decodeMessages(body['system'], body['messages']);
-  const thinking = decodeThinking(body['thinking'], isPrefilled(messages), body['chat_template_kwargs']);
+  const prefill = prefillOf(messages);
+  const thinking = decodeThinking(body['thinking'], prefill !== undefined, body['chat_template_kwargs']);
   const chat = {
     ...engineFields(body),
     ...sampling(body),
@@ -50,6 +53,7 @@ export function decodeBody(
     chat,
     ignored: Object.keys(body).filter((name) => !KNOWN.has(name) && isGiven(body[name])),
     showsThinking: thinking.isShown,
+    prefill: prefill ?? '',
   };
 }
 

@@ -12,12 +12,13 @@ export type MessagesReply = {
   /** See {@link DecodedMessages}. */
   readonly ignored: readonly string[];
   readonly showsThinking: boolean;
+  readonly prefill: string;
   /** The bound the engine was given; undefined = none. */
   readonly maxTokens: () => number | undefined;
 };
 
 /** Writes a whole message. White space is what JSON allows in front of it. */
-export function createReplyWriter({ context, ignored, showsThinking, maxTokens }: MessagesReply): ReplyWriter {
+export function createReplyWriter({ context, ignored, showsThinking, prefill, maxTokens }: MessagesReply): ReplyWriter {
   let by = '' as ModelId;
   return {
     contentType: 'application/json; charset=utf-8',
@@ -28,7 +29,9 @@ export function createReplyWriter({ context, ignored, showsThinking, maxTokens }
     },
     events: () => '',
     end: (last) => {
-      const { text, reasoning, toolCalls, final } = readEngineReply(last);
+      const { text: whole, reasoning, toolCalls, final } = readEngineReply(last);
+      // llama-server says the beginning it was given once more, in a whole reply but not in a stream.
+      const text = whole.startsWith(prefill) ? whole.slice(prefill.length) : whole;
       return JSON.stringify({
         ...messageFrame(context.requestId, by),
         content: [

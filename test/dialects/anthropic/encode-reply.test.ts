@@ -8,9 +8,12 @@ const context = { requestId: requestId('req_7'), receivedAtMs: 0, promptTokens: 
 const recorded = (name: string): Buffer =>
   readFileSync(join(import.meta.dirname, '..', '..', 'fixtures', 'dialects', 'engine', `${name}.json`));
 
-function replyOf(bytes: Buffer, given: { ignored?: string[]; showsThinking?: boolean; maxTokens?: number } = {}) {
-  const { ignored = [], showsThinking = true, maxTokens } = given;
-  const writer = createReplyWriter({ context, ignored, showsThinking, maxTokens: () => maxTokens });
+function replyOf(
+  bytes: Buffer,
+  given: { ignored?: string[]; showsThinking?: boolean; maxTokens?: number; prefill?: string } = {},
+) {
+  const { ignored = [], showsThinking = true, prefill = '', maxTokens } = given;
+  const writer = createReplyWriter({ context, ignored, showsThinking, prefill, maxTokens: () => maxTokens });
   writer.begin(modelId('demo-4b'));
   return JSON.parse(String(writer.end(bytes)));
 }
@@ -78,6 +81,12 @@ describe('a whole message', () => {
     expect(replyOf(recorded('llama-length')).stop_reason).toBe('max_tokens');
     expect(replyOf(recorded('llama-length'), { maxTokens: 99 }).stop_reason).toBe('model_context_window_exceeded');
     expect(replyOf(recorded('llama-stop'))).toMatchObject({ stop_reason: 'stop_sequence', stop_sequence: ' tier' });
+  });
+
+  it('does not say again what the client has begun', () => {
+    const text = ', answering from the middle of the range.';
+    expect(replyOf(recorded('llama-text'), { prefill: 'I am the 4B tier' }).content).toMatchObject([{ text }]);
+    expect(replyOf(recorded('npu-thinking'), { prefill: 'I am' }).content).toMatchObject([{}, { text: 'Ulm, é.' }]);
   });
 
   it("tells what had no effect, the engine's fields in the client's words", () => {

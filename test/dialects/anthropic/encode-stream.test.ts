@@ -11,7 +11,7 @@ const DONE = 'data: [DONE]\n\n';
 const recorded = (name: string): Buffer =>
   readFileSync(join(import.meta.dirname, '..', '..', 'fixtures', 'dialects', 'engine', `${name}.sse`));
 const writerOf = (showsThinking = true) =>
-  createStreamWriter({ context, ignored: [], showsThinking, maxTokens: () => 64 });
+  createStreamWriter({ context, ignored: [], showsThinking, prefill: '', maxTokens: () => 64 });
 const chunk = (delta: object, more: object = {}) =>
   `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null, ...more }] })}\n\n`;
 
