@@ -7,6 +7,9 @@ import { type TuneSettings, writtenSettings } from './settings.ts';
 import { type Arm, allArms, currentArm } from './space.ts';
 import type { TrialRecord, TuneRunPlan, TuneStepRecord } from './steps.ts';
 
+/** An interval of fewer pairs covers less than it says. */
+const PAIRS_FULL = 5;
+
 /** A run's search as it stands: what is known and what comes next. */
 export type SearchState = { readonly plan: TunePlan; readonly progress: Progress; readonly step: TuneStep };
 
@@ -164,7 +167,7 @@ function conclude(
     return `${step.best.id} looks better than the settings in force, but ${why}${early}`;
   }
   const { gain, low, high, n, isBetter } = comparison;
-  const figures = `${percent(gain)} [${percent(low)} to ${percent(high)}], ${n} pairs`;
+  const figures = `${percent(gain)} [${percent(low)} to ${percent(high)}], ${n} pairs${n < PAIRS_FULL ? ', provisional' : ''}`;
   if (isBetter) return `${step.best.id} is better than the settings in force by ${figures}${early}`;
   return `nothing is better than the settings in force within noise; the best found: ${step.best.id}, ${figures}${early}`;
 }
