@@ -124,6 +124,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
 };
 
+// Recorded behind the gateway, so with x_router in place: demo-4b on llama-server 0.7.0 (build 11669), and scripted answers of
+// the NPU worker on the simulator of librkllmrt 1.3.0.
 const RECORDED = {
   text: 'engine/llama-text',
   others: [

@@ -14,6 +14,7 @@ describe("an error in Anthropic's language", () => {
     ['invalid_request', 400, 'invalid_request_error'],
     ['unsupported_feature', 400, 'invalid_request_error'],
     ['unauthorized', 401, 'authentication_error'],
+    ['forbidden', 403, 'permission_error'],
     ['not_found', 404, 'not_found_error'],
     ['model_not_found', 404, 'not_found_error'],
     ['method_not_allowed', 405, 'invalid_request_error'],
