@@ -24,7 +24,7 @@ export function tuneTable(run: TuneRun): string {
   const disturbed = trials.reduce((sum, trial) => sum + trial.disturbed, 0);
   const samples = trials.reduce((sum, { n }) => sum + n, 0);
   const moved = `${disturbed} of ${samples} samples were disturbed by other programs or a moving clock`;
-  const notes = [...(disturbed === 0 ? [] : [moved]), ...run.warnings];
+  const notes = [...(disturbed === 0 ? [] : [moved]), ...(run.warnings ?? [])];
   return [
     `${run.model} on ${machine.model ?? machine.kind}${machine.cpus === undefined ? '' : `, CPUs ${machine.cpus}`}: ${describeObjective(objective)} (run ${run.id})`,
     ...(memoryBytesMax === undefined ? [] : [`memory at most ${formatBytes(memoryBytesMax)}`]),

@@ -78,7 +78,7 @@ const tuneRunSchema = z.object({
     })
     .optional(),
   /** What a reader should know of the machine, e.g. a governor that moves the clock. */
-  warnings: z.array(z.string()).default([]),
+  warnings: z.array(z.string()).optional(),
   /** What the search found out, in one sentence. */
   conclusion: z.string(),
 });
