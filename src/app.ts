@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
-import type { RequestRecord } from './core/events.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { Policy } from './core/policy.ts';
 import { GENERATION_CODECS, TEXT_CODECS } from './dialects/codecs.ts';
@@ -8,14 +7,15 @@ import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
 import { createGenerationHandler } from './http/generation.ts';
+import { createIdempotency } from './http/idempotency.ts';
 import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts, Simulation } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
+import { type Overnight, openOvernight } from './overnight.ts';
 import { createClassifier } from './serve/classifier.ts';
-import { type ClientLimits, createClientLimits } from './serve/client-limits.ts';
-import { type ClientUsage, createClientUsage } from './serve/client-usage.ts';
+import { type ClientAccounts, openClientAccounts } from './serve/client-accounts.ts';
 import { createDrain } from './serve/drain.ts';
 import { createIdleBench, type IdleBench } from './serve/idle-bench.ts';
 import type { ServeParts } from './serve/job.ts';
@@ -89,9 +89,9 @@ class RunningGateway implements Gateway {
   readonly #lanes: Lanes;
   readonly #prompts: PromptKnowledge;
   readonly #foreignLoad: ForeignLoad;
-  readonly #usage: ClientUsage;
-  readonly #limits: ClientLimits;
+  readonly #accounts: ClientAccounts;
   readonly #idleBench: IdleBench;
+  readonly #overnight: Overnight;
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
@@ -112,27 +112,24 @@ class RunningGateway implements Gateway {
       pids: () => [...machine.supervisor.views().values()].flatMap(({ pid }) => pid ?? []),
     });
     machine.profiles.onMeasured((id) => machine.learner.remeasured(deviceOf(id, source.current()), id));
-    this.#usage = createClientUsage({
-      clock: options.clock,
-      timezone: () => source.current().batch.timezone,
-      save: (rows) => machine.store.recordUsage(rows),
-      saved: (day) => machine.store.usageSince(day),
-      onLost: (message) => options.events.emit({ kind: 'gateway.notice', level: 'warn', message }),
-    });
-    this.#limits = createClientLimits(options.clock, this.#usage);
+    const timezone = () => source.current().batch.timezone;
+    const { clock, events } = options;
+    this.#accounts = openClientAccounts({ clock, emit: events.emit, timezone, store: machine.store });
     this.#idleBench = this.#makeIdleBench();
-    this.#parts = this.#makeParts();
+    const parts = this.#makeParts();
+    const { dataDir } = options;
+    const around = { lanes: this.#lanes, watch: machine.watch, foreignLoad: this.#foreignLoad, store: machine.store };
+    this.#overnight = openOvernight({ ...parts, ...around, dataDir, events });
+    const { files, batches, runner } = this.#overnight;
+    this.#parts = { ...parts, files, batches, batchOutlook: (id) => runner.outlook(id) };
     options.events.subscribe((event) => {
-      if (event.kind === 'request.finished') this.#finished(event.record);
+      if (event.kind === 'request.finished') {
+        machine.store.recordRequest(event.record);
+        this.#accounts.finished(event.record);
+      }
       if (event.kind === 'child.state') this.#prompts.childMoved(event.model, event.to);
     });
     this.#configure(source.current());
-  }
-
-  #finished(record: RequestRecord): void {
-    this.#machine.store.recordRequest(record);
-    this.#usage.finished(record);
-    this.#limits.finished(record);
   }
 
   get url(): string {
@@ -184,6 +181,7 @@ class RunningGateway implements Gateway {
     const policy = this.#source.current();
     emit({ kind: 'policy.loaded', file: policy.file, revision: policy.revision });
     this.#started = this.#prepare(policy)
+      .then(() => this.#overnight.start())
       .catch((error: unknown) => {
         emit({ kind: 'gateway.notice', level: 'error', message: `starting: ${messageOf(error)}` });
       })
@@ -249,6 +247,7 @@ class RunningGateway implements Gateway {
     this.#isDraining = true;
     await this.#source.close();
     await this.#idleBench.close();
+    await this.#overnight.close();
     this.#parts.classifier.close();
     const error = new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
     this.#lanes.close(error);
@@ -256,13 +255,13 @@ class RunningGateway implements Gateway {
     this.#parts.answers.cancelAll();
     await this.#started;
     this.#foreignLoad.close();
-    this.#usage.close();
+    this.#accounts.close();
     await this.#machine.close(drainMs);
     await this.#beforeStart?.stop();
     await this.#server?.close();
   }
 
-  #makeParts(): HttpParts {
+  #makeParts(): Omit<HttpParts, 'files' | 'batches' | 'batchOutlook'> {
     const { clock, events } = this.#options;
     const { supervisor, profiles, learner, store } = this.#machine;
     const policy = () => this.#source.current();
@@ -286,15 +285,16 @@ class RunningGateway implements Gateway {
       policy,
       policyError: () => this.#source.lastError()?.message,
       authenticate: () => this.#authenticate(),
-      limits: this.#limits,
-      usage: this.#usage,
-      usageSince: (day) => store.usageSince(day),
+      limits: this.#accounts.limits,
+      usage: this.#accounts.usage,
+      usageSince: store.usageSince,
       classifier: createClassifier({ serve, policy, dataDir: this.#options.dataDir, profileOf: sources.profileOf }),
       prompts: this.#prompts,
       snapshot: () => takeSnapshot(sources),
       serve,
       supervisor,
       answers: createOpenAnswers(clock),
+      idempotency: createIdempotency(clock),
       profileOf: (id) => {
         const model = policy().models.get(id);
         return model === undefined ? {} : profiles.profileOf(model, supervisor.views().get(id)?.facts);

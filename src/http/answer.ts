@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { GatewayPolicy } from '../core/policy.ts';
@@ -6,10 +5,11 @@ import type { EncodeError, ReplyWriter } from '../dialects/codec.ts';
 import type { RequestRun, ServeSink } from '../serve/job.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import type { OpenAnswer, OpenAnswers } from './open-answers.ts';
+import type { ReplyTarget } from './reply-target.ts';
 
 /** What an answer is told before it starts. */
 export type AnswerSetup = {
-  readonly outgoing: ServerResponse;
+  readonly outgoing: ReplyTarget;
   readonly requestId: RequestId;
   readonly stream: boolean;
   /** Monotonic ms at arrival. */
@@ -108,6 +108,7 @@ export class Answer implements ServeSink, OpenAnswer {
       outgoing.end(body);
       return;
     }
+    outgoing.spoil?.();
     outgoing.end(writer.failed(error));
   }
 

@@ -34,6 +34,9 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   usage: 400,
 };
 
+/** Longest `retry-after` that OpenAI's and Anthropic's SDKs wait by themselves. */
+const SDK_WAIT_MAX_MS = 60_000;
+
 /** Codes where the same request can only fail again, so SDKs must not try twice more by themselves. */
 const POINTLESS: ReadonlySet<ErrorCode> = new Set([
   'queue_full',
@@ -59,7 +62,9 @@ export function retryHeaders(error: GatewayError): Record<string, string> {
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
     headers['retry-after-ms'] = String(Math.max(1, Math.ceil(retryAfterMs)));
   }
-  if (shouldRetry === false || (shouldRetry === undefined && POINTLESS.has(error.code)))
+  // SDKs wait a minute at most; told to wait longer they come back after a second instead.
+  const isTooLong = Number.isFinite(retryAfterMs) && Number(retryAfterMs) > SDK_WAIT_MAX_MS;
+  if (shouldRetry === false || (shouldRetry === undefined && (isTooLong || POINTLESS.has(error.code))))
     headers['x-should-retry'] = 'false';
   return headers;
 }

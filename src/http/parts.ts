@@ -17,6 +17,7 @@ import type { ServeParts } from '../serve/job.ts';
 import type { PromptKnowledge } from '../serve/prompt-knowledge.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
 import type { Authenticate } from './authenticate.ts';
+import type { Idempotency } from './idempotency.ts';
 import type { OpenAnswers } from './open-answers.ts';
 
 /** What the endpoints need of the gateway; the composition root makes it. */
@@ -39,6 +40,7 @@ export type HttpParts = {
   /** Who guesses task and class before a request is classified. */
   readonly classifier: Classifier;
   readonly answers: OpenAnswers;
+  readonly idempotency: Idempotency;
   readonly profileOf: (model: ModelId) => Profile;
   /** Newest first; with an id, that request alone. */
   readonly recentRequests: (limit: number, requestId?: RequestId) => readonly RequestRecord[];

@@ -42,8 +42,6 @@ const MINUTE_MS = 60_000;
 const ROUNDING = 1e-6;
 /** The least time to wait for a request that should have ended by now. */
 const OVERDUE_MS = 1_000;
-/** SDKs wait so long by themselves; what takes longer is for people. */
-const PATIENCE_MS = 60_000;
 
 /** Nobody has asked yet. Days are counted by `usage`, so that they outlive the process. */
 export function createClientLimits(clock: Clock, usage: ClientUsage): ClientLimits {
@@ -178,6 +176,5 @@ function longest(obstacles: readonly (Obstacle | undefined)[]): Obstacle | undef
 function refusal({ message, waitMs }: Obstacle): GatewayError {
   return new GatewayError('rate_limited', `${message}; try again in ${formatDurationMs(waitMs)}`, {
     retryAfterMs: waitMs,
-    shouldRetry: waitMs <= PATIENCE_MS,
   });
 }

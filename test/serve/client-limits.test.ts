@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClientPolicy } from '../../src/core/client-policy.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { RequestRecord } from '../../src/core/events.ts';
+import { retryHeaders } from '../../src/http/error-status.ts';
 import { createClientLimits, type Visit } from '../../src/serve/client-limits.ts';
 import { createClientUsage } from '../../src/serve/client-usage.ts';
 import { type FakeClock, fakeClock } from '../helpers/fake-clock.ts';
@@ -90,7 +91,7 @@ describe('requests per minute', () => {
     for (let count = 0; count < 30; count += 1) enter()();
     const { waitMs, error } = refusedFor(enter);
     expect(waitMs).toBe(2000);
-    expect(error.details.shouldRetry).toBe(true);
+    expect(retryHeaders(error)).toEqual({ 'retry-after': '2', 'retry-after-ms': '2000' });
     clock.advance(1999);
     expect(() => enter()).toThrow(full);
     clock.advance(1);
@@ -184,7 +185,7 @@ describe('the budget of a day', () => {
     const { waitMs, error } = refusedFor(enter);
     expect(waitMs).toBe(30 * 60_000);
     expect(error.message).toContain('used its 2 requests of today');
-    expect(error.details.shouldRetry).toBe(false);
+    expect(retryHeaders(error)['x-should-retry']).toBe('false');
     clock.advance(waitMs - 1);
     expect(() => enter()).toThrow(full);
     clock.advance(1);
