@@ -20,6 +20,8 @@ export const CALIBRATION_RUINS = [
   { kind: 'draws words at random', sign: 'word salad', apply: (text, random) => draw(wordsOf(text), random).join(' ') },
   { kind: 'collapses in the middle', sign: 'word salad', apply: (text, random) => collapse(wordsOf(text), random) },
   { kind: 'types letters', sign: 'letter noise', apply: (text, random) => letters(text, random, 1) },
+  { kind: 'writes its end mark', sign: 'runs on', apply: (text) => `${text}<|im_end|>\n<|im_start|>user\nAnd then?` },
+  { kind: 'asks itself', sign: 'runs on', apply: (text) => `${text}\n\nUser: And why is that?\nAssistant: ${text}` },
   { kind: 'breaks characters', sign: 'broken characters', apply: (text, random) => breakSome(text, random, 0.05) },
 ] as const satisfies readonly Ruin[];
 
@@ -33,6 +35,8 @@ export const HELD_OUT_RUINS = [
   { kind: 'swaps word pairs', sign: 'word salad', apply: (text) => swapPairs(wordsOf(text)) },
   { kind: 'shuffles inside lines', sign: 'word salad', apply: (text, random) => shuffleLines(text, random) },
   { kind: 'garbles most words', sign: 'letter noise', apply: (text, random) => letters(text, random, 0.8) },
+  { kind: 'writes another mark', sign: 'runs on', apply: (text) => `${text}</s> [INST] Next question. [/INST]` },
+  { kind: 'instructs itself', sign: 'runs on', apply: (text) => `${text}\n\n### Instruction:\nWrite a poem.` },
   { kind: 'breaks few characters', sign: 'broken characters', apply: (text, random) => breakSome(text, random, 0.02) },
   { kind: 'says nothing', sign: 'empty', apply: () => ' \n\n' },
 ] as const satisfies readonly Ruin[];

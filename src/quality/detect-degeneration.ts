@@ -1,10 +1,21 @@
+import { findOtherLanguage, type ProbeLanguage } from './language.ts';
 import { bitsPerLetter, type LetterModel, learnLetters } from './letter-noise.ts';
+import { findPastEnd } from './past-end.ts';
 import { compressionRatio, distinctTrigramShare, findNumberedLoop, findTailLoop } from './repetition.ts';
 import { learnWordOrder, type WordOrderModel, wordOrderScore } from './word-order.ts';
 import { wordsOf } from './words.ts';
 
 /** What an answer looks like when a model has fallen apart. */
-export const DEGENERATION_SIGNS = ['loop', 'word salad', 'letter noise', 'broken characters', 'empty'] as const;
+export const DEGENERATION_SIGNS = [
+  'loop',
+  'word salad',
+  'letter noise',
+  'broken characters',
+  'runs on',
+  'wrong language',
+  'no end',
+  'empty',
+] as const;
 /** One of {@link DEGENERATION_SIGNS}. */
 export type DegenerationSign = (typeof DEGENERATION_SIGNS)[number];
 
@@ -19,6 +30,17 @@ export const learnReference = (text: string): TextReference => ({
   order: learnWordOrder(text),
   letters: learnLetters(text),
 });
+
+/** What is known of the question and of the answer's end; what is not known is not judged. */
+export type AskedFor = {
+  /** Language of the question, where the answer has to be in it too. */
+  readonly language?: ProbeLanguage | undefined;
+  /** Tokens of an answer people would give, where many times as many can only mean that the model cannot stop. */
+  readonly tokensEnough?: number | undefined;
+  /** The engine's word for why it stopped, and the limit it had. */
+  readonly finishReason?: string | undefined;
+  readonly tokensMax?: number | undefined;
+};
 
 // Thresholds: scripts/quality-detectors.ts prints what they cost on answers that took no part in choosing them.
 const COMPRESSION_MAX = 3.5;
@@ -38,11 +60,40 @@ const BROKEN_SHARE_MAX = 0.005;
 
 /**
  * The first sign of degeneration an answer shows, or undefined for one that looks like text. Looks at form only: a wrong
- * answer in good sentences is no degeneration. About 0.3 ms per 1,000 characters.
+ * answer in good sentences is no degeneration. About 5 ms per 1,000 characters.
  */
-export function findDegeneration(text: string, reference: TextReference): Degeneration | undefined {
+export function findDegeneration(
+  text: string,
+  reference: TextReference,
+  asked: AskedFor = {},
+): Degeneration | undefined {
   if (text.trim() === '') return { sign: 'empty', detail: 'the answer has no text' };
-  return broken(text) ?? looping(text) ?? noisy(text, reference) ?? shuffled(text, reference);
+  return (
+    broken(text) ??
+    runningOn(text) ??
+    looping(text) ??
+    noisy(text, reference) ??
+    foreign(text, asked) ??
+    endless(asked) ??
+    shuffled(text, reference)
+  );
+}
+
+function runningOn(text: string): Degeneration | undefined {
+  const mark = findPastEnd(text);
+  return mark === undefined ? undefined : { sign: 'runs on', detail: `it goes on past its end with ${mark}` };
+}
+
+function foreign(text: string, { language }: AskedFor): Degeneration | undefined {
+  const found = language === undefined ? undefined : findOtherLanguage(text, language);
+  if (found === undefined) return undefined;
+  const what = found === 'other' ? 'another script' : `language ${found}`;
+  return { sign: 'wrong language', detail: `${what}, asked in ${language}` };
+}
+
+function endless({ tokensEnough, finishReason, tokensMax }: AskedFor): Degeneration | undefined {
+  if (tokensEnough === undefined || finishReason !== 'length') return undefined;
+  return { sign: 'no end', detail: `no end after ${tokensMax ?? 'all its'} tokens, ${tokensEnough} are enough` };
 }
 
 function broken(text: string): Degeneration | undefined {

@@ -4,7 +4,7 @@ import type { Task } from '../core/classes.ts';
  * Version of the item set. Scores of different versions are not comparable; raise it whenever an item, a prompt or a
  * check changes.
  */
-export const ITEM_SET_VERSION = 1;
+export const ITEM_SET_VERSION = 2;
 
 /** One turn of a conversation put to a model. */
 export type EvalMessage = { readonly role: 'system' | 'user' | 'assistant'; readonly content: string };

@@ -70,6 +70,50 @@ describe('findDegeneration', () => {
     expect(findDegeneration(table, reference)).toBe(undefined);
   });
 
+  it.each([
+    ['Paris.<|im_end|>', '<|im_end|>'],
+    ['Paris.</s> [INST] And Rome? [/INST]', '</s>'],
+    ['Paris.\n\nUser: And of Italy?\nAssistant: Rome.', 'User'],
+    ['```js\nf();\n```\n### Instruction:\nWrite g.', 'Instruction'],
+  ])('finds that %j goes on past its end', (text, mark) => {
+    expect(findDegeneration(text, reference)).toEqual({
+      sign: 'runs on',
+      detail: `it goes on past its end with ${mark}`,
+    });
+  });
+
+  it.each([
+    'The template ends a turn with `<|im_end|>`.',
+    'User: admin',
+    'GUEST: Hello.\nHOST: Welcome.',
+    'Q: Why?\nA: So.',
+  ])('does not take %j for a run past the end', (text) => {
+    expect(findDegeneration(text, reference)).toBe(undefined);
+  });
+
+  it('finds an answer in another language where one was asked for', () => {
+    const english = answers.find(({ id }) => id === 'en-explain-02')?.text ?? '';
+    const chinese = answers.find(({ id }) => id === 'zh-qa-01')?.text ?? '';
+    expect(findDegeneration(english, reference, { language: 'de' })).toEqual({
+      sign: 'wrong language',
+      detail: 'language en, asked in de',
+    });
+    expect(findDegeneration(chinese, reference, { language: 'en' })?.detail).toBe('another script, asked in en');
+    expect(findDegeneration(english, reference)).toBe(undefined);
+    expect(findDegeneration('Paris.', reference, { language: 'de' })).toBe(undefined);
+  });
+
+  it('finds a model that does not stop where a word is enough', () => {
+    const text = 'The capital of France is Paris, and there is much to say about it.';
+    const asked = { tokensEnough: 5, tokensMax: 256 };
+    expect(findDegeneration(text, reference, { ...asked, finishReason: 'length' })).toEqual({
+      sign: 'no end',
+      detail: 'no end after 256 tokens, 5 are enough',
+    });
+    expect(findDegeneration(text, reference, { ...asked, finishReason: 'stop' })).toBe(undefined);
+    expect(findDegeneration(text, reference, { finishReason: 'length' })).toBe(undefined);
+  });
+
   it('does not take a short repetition for a loop', () => {
     expect(findDegeneration('No, no, no! That is not what I meant, and you know it very well.', reference)).toBe(
       undefined,

@@ -3,8 +3,13 @@ import { join } from 'node:path';
 import type { Task } from '../../core/classes.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { packageRoot } from '../../core/package-root.ts';
-import { DEGENERATION_PROBES, PROBE_TOKENS } from '../../quality/degeneration-probes.ts';
-import { findDegeneration, learnReference, type TextReference } from '../../quality/detect-degeneration.ts';
+import { DEGENERATION_PROBES, type DegenerationProbe, PROBE_TOKENS } from '../../quality/degeneration-probes.ts';
+import {
+  type AskedFor,
+  findDegeneration,
+  learnReference,
+  type TextReference,
+} from '../../quality/detect-degeneration.ts';
 import { type EvalItem, type EvalMessage, ITEM_SET_VERSION } from '../../quality/item.ts';
 import { EVAL_ITEMS } from '../../quality/items.ts';
 import { needleItem } from '../../quality/needle-item.ts';
@@ -36,6 +41,7 @@ type Question = {
   readonly maxTokens: number;
   /** Undefined for a probe, which has no right answer and only has to be text. */
   readonly item: EvalItem | undefined;
+  readonly probe: DegenerationProbe | undefined;
 };
 
 /** What asking the items takes of a run. */
@@ -77,8 +83,11 @@ const stepOf = (id: string): string => `quality ${ITEM_SET_VERSION} ${id}`;
 function questions(contextTokens: number): readonly Question[] {
   const needles = NEEDLE_SHARES.map((share) => needleItem(contextTokens * CHARS_PER_TOKEN * NEEDLE_FILL, share));
   return [
-    ...[...EVAL_ITEMS, ...needles].map((item) => ({ ...item, item })),
-    ...DEGENERATION_PROBES.map((probe) => ({ ...probe, task: undefined, maxTokens: PROBE_TOKENS, item: undefined })),
+    ...[...EVAL_ITEMS, ...needles].map((item) => ({ ...item, item, probe: undefined })),
+    ...DEGENERATION_PROBES.map((probe) => {
+      const { id, messages } = probe;
+      return { id, messages, probe, task: undefined, maxTokens: PROBE_TOKENS, item: undefined };
+    }),
   ];
 }
 
@@ -90,7 +99,8 @@ async function sampleOf(
   const { id, task, item } = question;
   const answer = await ask(run, lease, question);
   const verdict = await judge(item, answer);
-  const broken = answer === undefined ? undefined : findDegeneration(answer.text, reference);
+  const broken =
+    answer === undefined ? undefined : findDegeneration(answer.text, reference, askedFor(question, answer));
   return {
     kind: 'answer',
     round: 0,
@@ -102,6 +112,13 @@ async function sampleOf(
     ...(broken === undefined ? {} : { sign: broken.sign, detail: broken.detail }),
   };
 }
+
+const askedFor = ({ probe, maxTokens }: Question, { finishReason }: ItemAnswer): AskedFor => ({
+  language: probe?.language,
+  tokensEnough: probe?.tokensEnough,
+  finishReason,
+  tokensMax: maxTokens,
+});
 
 // Undefined where the model refused the request, e.g. because its template takes no system message.
 async function ask(run: QualityRun, lease: BenchLease, question: Question): Promise<ItemAnswer | undefined> {
