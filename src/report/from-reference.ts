@@ -24,6 +24,7 @@ export function fromReference(table: ReferenceTable, policy: Policy): readonly M
       source: `published tables (${[...new Set(entries.map(({ source }) => source.split(':')[0] ?? source))].join(', ')})`,
       memoryBudgetBytes,
       models: modelReports(sources, { policy, memoryBudgetBytes }),
+      pairs: [],
       tunes: entries.flatMap(sweepTable),
       notes: [
         'Samples and intervals were not published.',

@@ -4,7 +4,7 @@ import { modelId } from '../core/ids.ts';
 import type { Policy } from '../core/policy.ts';
 import { type Profile, resolveProfile } from '../core/profile.ts';
 import { modelReports } from './model-report.ts';
-import type { LengthFigure, MachineReport, ModelSource, SustainedPoint } from './report.ts';
+import type { LengthFigure, MachineReport, ModelSource, PairReport, SustainedPoint } from './report.ts';
 
 /** A result file as a report of the machine it was measured on. `source` names the file. */
 export function fromResult(document: BenchDocument, source: string, policy: Policy): MachineReport {
@@ -21,6 +21,7 @@ export function fromResult(document: BenchDocument, source: string, policy: Poli
       measured.map((result) => sourceOf(result, policy)),
       { policy, memoryBudgetBytes },
     ),
+    pairs: pairsOf(document),
     tunes: [],
     notes: [
       ...(document.complete === false ? ['The run was not ended: figures are of what was measured until then.'] : []),
@@ -30,6 +31,19 @@ export function fromResult(document: BenchDocument, source: string, policy: Poli
       ...measured.flatMap(({ model, warnings }) => warnings.map((warning) => `${model}: ${warning}`)),
     ],
   };
+}
+
+function pairsOf({ pairs }: BenchDocument): readonly PairReport[] {
+  return (pairs ?? []).flatMap(({ model, withModel, withDevice, prefillFactor, decodeFactor }) =>
+    prefillFactor === undefined || decodeFactor === undefined
+      ? []
+      : [
+          {
+            ...{ model, withModel, withDevice, n: decodeFactor.n },
+            ...{ prefillFactor: prefillFactor.value, decodeFactor: decodeFactor.value },
+          },
+        ],
+  );
 }
 
 /** What a machine is called: the board, the processor or, where neither is known, the architecture. */

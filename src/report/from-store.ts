@@ -2,6 +2,7 @@ import { createMachineWatch } from '../bench/machine-watch.ts';
 import { parseResult } from '../bench/read-result.ts';
 import type { BenchModelResult, Machine } from '../bench/result.ts';
 import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { BenchRunRow } from '../store/bench-tables.ts';
 import { modelKey } from '../store/model-key.ts';
@@ -11,7 +12,7 @@ import type { TuneRun } from '../store/tune-table.ts';
 import { isSimulated, machineFacts, machineName, sustainedOf, ttftOf } from './from-result.ts';
 import { isNpuModel } from './judge-snapshot.ts';
 import { modelReports } from './model-report.ts';
-import type { MachineReport, ModelSource, TuneTable } from './report.ts';
+import type { MachineReport, ModelSource, PairReport, TuneTable } from './report.ts';
 
 /** Runs looked through for curves over prompt length and time; figures come from all of them. */
 const RUNS_READ = 50;
@@ -34,7 +35,8 @@ export function fromStore(sources: StoreSources): MachineReport {
   const watch = createMachineWatch({ store, clock, sysroot });
   try {
     const runs = store.benchRuns(RUNS_READ);
-    const results = runs.flatMap(readRun);
+    const unreadable: string[] = [];
+    const results = runs.flatMap((run) => readRun(run, unreadable));
     const models = [...policy.models.values()].filter(({ enabled }) => enabled);
     const memoryBytes = policy.machine.memoryBytes ?? machine.memoryBytes;
     const memoryBudgetBytes = memoryBytes === undefined ? undefined : memoryBytes - policy.machine.reserveBytes;
@@ -60,8 +62,12 @@ export function fromStore(sources: StoreSources): MachineReport {
       source,
       memoryBudgetBytes,
       models: modelReports(found, { policy, memoryBudgetBytes }),
+      pairs: models.flatMap((model) => pairsOf(model, store)),
       tunes: newestOfEach(store.readTuneRuns()).map(tuneTable),
-      notes: runs.length === 0 ? ['Nothing was measured here yet: figures are published or estimated.'] : [],
+      notes: [
+        ...(runs.length === 0 ? ['Nothing was measured here yet: figures are published or estimated.'] : []),
+        ...unreadable,
+      ],
     };
   } finally {
     watch.close();
@@ -69,8 +75,23 @@ export function fromStore(sources: StoreSources): MachineReport {
   }
 }
 
-function readRun({ id, document }: BenchRunRow): readonly BenchModelResult[] {
-  return parseResult(document, `run ${id}`).models;
+/** A damaged run costs its curves and is named; its figures stand in tables of their own. */
+function readRun({ id, document }: BenchRunRow, unreadable: string[]): readonly BenchModelResult[] {
+  try {
+    return parseResult(document, `run ${id}`).models;
+  } catch (error) {
+    unreadable.push(`Of run ${id} only the figures are shown: ${messageOf(error).replaceAll('\n', '; ')}`);
+    return [];
+  }
+}
+
+function pairsOf(model: ModelPolicy, store: Store): readonly PairReport[] {
+  const key = modelKey(model);
+  return (key === undefined ? [] : store.coRuns(key)).map(
+    ({ withModel, withDevice, prefillFactor, decodeFactor, n }) => ({
+      ...{ model: model.id, withModel, withDevice, prefillFactor, decodeFactor, n },
+    }),
+  );
 }
 
 /** Of the newest runs that have them; results are newest first. */

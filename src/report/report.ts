@@ -20,10 +20,22 @@ export type MachineReport = {
   /** What all models together may have; undefined where nobody knows. */
   readonly memoryBudgetBytes: number | undefined;
   readonly models: readonly ModelReport[];
+  /** What running beside another model costs, where it was measured. */
+  readonly pairs: readonly PairReport[];
   /** Newest first. */
   readonly tunes: readonly TuneTable[];
   /** What a reader should know before comparing. */
   readonly notes: readonly string[];
+};
+
+/** What `model` pays while `withModel` generates on another device: its times are multiplied by the factors. */
+export type PairReport = {
+  readonly model: string;
+  readonly withModel: string;
+  readonly withDevice: string;
+  readonly prefillFactor: number;
+  readonly decodeFactor: number;
+  readonly n: number;
 };
 
 /** What is known of one model, before it is judged. */

@@ -18,7 +18,9 @@ export function machineTables(machine: MachineReport, { chat }: Report): readonl
     verdictTable(models, chat),
     figureTable(models, chat),
     qualityTable(models),
+    perplexityTable(models),
     sustainedTable(models),
+    pairTable(machine),
     ...machine.tunes.map(tuneTable),
   ]
     .filter(({ rows }) => rows.length > 0)
@@ -160,7 +162,38 @@ function qualityTable(models: readonly ModelReport[]): Table {
       ...tasks.map((task) => share(profile[`quality.${task}`])),
       share(profile.degenerateAnswers),
     ]),
-    note: "Brackets hold Wilson's 95 % interval; routing counts on its lower end. Above 5 % of answers fallen apart a model is quarantined.",
+    note: "Brackets hold Wilson's 95 % interval; routing weighs it against the policy's own number. Above 5 % of answers fallen apart a model is quarantined.",
+  };
+}
+
+function perplexityTable(models: readonly ModelReport[]): Table {
+  const known = models.filter(({ profile }) => profile.perplexity !== undefined);
+  return {
+    title: 'Perplexity',
+    header: ['model', 'perplexity', 'divergence from its base, nats', 'same top token, %'],
+    rows: known.map(({ model, profile }) => [
+      model,
+      withInterval(profile.perplexity, (value) => value.toFixed(3)),
+      withInterval(profile.klDivergence, (value) => value.toFixed(4)),
+      withInterval(profile.sameTopToken, (value) => (value * 100).toFixed(1)),
+    ]),
+    note: 'As llama-perplexity printed them; only models of one tokenizer, on one text, compare.',
+  };
+}
+
+function pairTable({ pairs }: MachineReport): Table {
+  const factor = (value: number) => `${value.toFixed(2)} times`;
+  return {
+    title: 'Side by side',
+    header: ['model', 'while', 'on', 'TTFT takes', 'TPOT takes', 'n'],
+    rows: pairs.map(({ model, withModel, withDevice, prefillFactor, decodeFactor, n }) => [
+      model,
+      `${withModel} generates`,
+      withDevice,
+      factor(prefillFactor),
+      factor(decodeFactor),
+      String(n),
+    ]),
   };
 }
 

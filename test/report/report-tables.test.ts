@@ -78,6 +78,50 @@ describe('fromResult', () => {
     ]);
   });
 
+  it('shows what running side by side costs, and what llama-perplexity printed', () => {
+    const base = resultDocument([FAST]);
+    const factor = (value: number) => ({
+      ...{
+        metric: 'factor',
+        unit: 'factor' as const,
+        side: 'served' as const,
+        value,
+        n: 5,
+        provisional: false,
+        samples: [],
+      },
+    });
+    const pair = { model: 'fast', modelKey: 'k', device: 'cpu', withModel: 'broken', withDevice: 'npu', flags: [] };
+    const printed = {
+      metric: 'perplexity' as const,
+      side: 'raw' as const,
+      value: 7.1234,
+      n: 1,
+      low: 7.1,
+      high: 7.2,
+      source: 'x',
+    };
+    const models = [{ ...base.models[0]!, figures: [...base.models[0]!.figures, printed] }];
+    const pairs = [
+      { ...pair, prefillFactor: factor(1.31), decodeFactor: factor(1.08) },
+      { ...pair, reason: 'aborted' },
+    ];
+    const machine = fromResult({ ...base, models, pairs }, 'run.json', DEFAULTS);
+    expect(tableOf(machine, /Perplexity/)).toEqual([{ model: 'fast', perplexity: '7.123 [7.100, 7.200]' }]);
+    expect(tableOf(machine, /Side by side/)).toEqual([
+      ...[
+        {
+          model: 'fast',
+          while: 'broken generates',
+          on: 'npu',
+          'TTFT takes': '1.31 times',
+          'TPOT takes': '1.08 times',
+          n: '5',
+        },
+      ],
+    ]);
+  });
+
   it('marks what a simulator stands for', () => {
     const base = resultDocument([FAST]);
     const models = [{ ...base.models[0]!, runtimeVersion: '1.2.3 (simulated)' }];
@@ -148,6 +192,14 @@ describe('fromStore', () => {
       outcome: 'winner',
       'wall s': '30.0',
     });
+  });
+
+  it('names a stored run that cannot be read, and shows the rest', () => {
+    const { policy, store, clock } = place();
+    store.saveBenchRun({ id: 'old', startedAt: MEASURED_AT, provenance: 'measured', document: '{}' }, { figures: [] });
+    const machine = fromStore({ store, clock, policy, machine: { architecture: 'arm64' }, source: 'x' });
+    expect(machine.notes[0]).toMatch(/^Of run old only the figures are shown: run old is no result of sluice bench/);
+    expect(machine.models).toHaveLength(3);
   });
 
   it('says where nothing was measured yet', () => {

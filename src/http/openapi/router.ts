@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { PROVENANCES } from '../../core/profile.ts';
+import { VERDICTS } from '../../report/verdict.ts';
 import type { Endpoint, Parameter } from './endpoint.ts';
 import { CHAT_EXAMPLE, CHAT_REQUEST } from './openai.ts';
 import { ACTUAL, CLASS, MODEL_PARAMETER, PREDICTION } from './shared.ts';
@@ -42,6 +44,13 @@ const RECORD = z.looseObject({
   candidates: z.array(CANDIDATE),
 });
 
+const VERDICT = z.object({
+  verdict: z.enum(VERDICTS),
+  why: z.string(),
+  basis: z.enum(PROVENANCES),
+  provisional: z.boolean(),
+});
+
 const MODEL_STATE = z.looseObject({
   id: z.string(),
   runtime: z.string(),
@@ -54,6 +63,7 @@ const MODEL_STATE = z.looseObject({
   restarts: z.number(),
   rss_bytes: z.number().nullable(),
   memory_bytes: z.number().nullable(),
+  verdict: VERDICT.nullable(),
   stale: z.array(z.string()),
   quarantined: z.string().nullable(),
   loops: z.object({ stopped: z.number(), answers: z.number() }).nullable(),
