@@ -175,7 +175,7 @@ async function screenshot(url: string): Promise<void> {
 }
 
 describe('sluice report', () => {
-  it('prints tables or JSON of a result file, and refuses what is none by line and field', async () => {
+  it('prints tables of a result file, and refuses what is none by line and field', async () => {
     const place = await measuredPlace();
     const exported = await sluice(place, 'bench', ...HERE, '--export', 'latest', '--out', 'x');
     const file = exported.stdout.trim();
@@ -184,8 +184,6 @@ describe('sluice report', () => {
     const text = (await sluice(place, 'report', file, ...policy)).stdout;
     expect(text).toMatch(/default-4b +cpu +best default +highest quality/);
     expect(text).toMatch(/broken-0.3b +npu +not practical .*QUARANTINED/);
-    const json = JSON.parse((await sluice(place, 'report', file, ...policy, '--json')).stdout);
-    expect(json.machines[0].models[1]).toMatchObject({ model: 'default-4b', judgement: { verdict: 'best default' } });
     writeFileSync(file, readFileSync(file, 'utf8').replace('"repetitions": 5', '"repetitions": "5"'));
     await expect(sluice(place, 'report', file)).rejects.toMatchObject({
       stderr: expect.stringMatching(/2026-11-20-1a2b3c\.json:8:18 repetitions: expected a number, got "5"/),
