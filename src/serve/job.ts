@@ -76,6 +76,11 @@ export interface ServeSink {
   chunk(bytes: Buffer): boolean;
   end(last: Buffer): void;
   failed(error: GatewayError): void;
+  /**
+   * Somebody more urgent needs its place, after `spentMs` of the engine's time. True: the run is over, nothing more comes.
+   * A sink without it is put back into the queue, and only as long as its client has seen nothing.
+   */
+  madeWay?(spentMs: number): boolean;
 }
 
 /** A request on its way. */

@@ -140,6 +140,8 @@ class Run implements RequestRun, ReplySink {
     const spentMs = this.#parts.clock.monotonicMs() - this.#sentMs;
     const { requestId } = this.#job;
     this.#parts.emit({ kind: 'request.preempted', requestId, model: this.#model, by, spentMs });
+    const isOver = this.#sink.madeWay?.(spentMs) === true;
+    if (isOver) return void this.abort();
     this.#preempted += 1;
     this.#lostMs += spentMs;
     this.#exchange?.abort();
@@ -227,7 +229,7 @@ class Run implements RequestRun, ReplySink {
 
   #commit(): void {
     this.#committed = true;
-    this.#ticket?.allowInterruption(undefined);
+    if (this.#sink.madeWay === undefined) this.#ticket?.allowInterruption(undefined);
     this.#sink.head(this.#model, this.#contentType);
   }
 
