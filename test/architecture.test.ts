@@ -28,6 +28,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/simulate': 4,
   'src/http': 5,
   'src/machine.ts': 6,
+  'src/overnight.ts': 6,
   'src/app.ts': 7,
   'src/commands': 8,
   'src/cli.ts': 9,

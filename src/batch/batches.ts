@@ -31,8 +31,8 @@ export interface Batches {
   runnable(): readonly Batch[];
   /** Ends a batch early; what was done until then is in its output file. Throws `not_found`, or 409 once it has ended. */
   cancel(client: string, id: string): Promise<Batch>;
-  /** Writes the files of batches that have nothing left to run or whose deadline has passed. */
-  settle(): Promise<void>;
+  /** Begins to write the files of batches that have nothing left to run or whose deadline has passed. */
+  settle(): void;
   /** Says why nothing of a batch is run although it is time; undefined = nothing is in the way. */
   pause(id: string, reason: string | undefined): void;
   /** Goes on with what the last process left behind. */
@@ -99,7 +99,7 @@ class KeptBatches implements Batches {
     return this.#get(id);
   }
 
-  async settle(): Promise<void> {
+  settle(): void {
     const nowMs = this.#parts.clock.nowMs();
     for (const { id, status, counts, request } of this.#parts.table.openBatches()) {
       if (status === 'validating') continue;
@@ -108,7 +108,6 @@ class KeptBatches implements Batches {
       const isEnding = status !== 'in_progress' || isDone || nowMs >= request.deadlineMs;
       if (isEnding) this.#work(id, () => this.#finish(id));
     }
-    await Promise.all(this.#working.values());
   }
 
   pause(id: string, reason: string | undefined): void {

@@ -192,6 +192,8 @@ export interface JobQueue {
   resume(batch: string): Promise<void>;
   /** Jobs nobody has ended, in the order of their lines, for planning. */
   open(batch: string): Promise<readonly OpenJob[]>;
+  /** Ends all leases of a batch at once, for an owner who knows that nobody works on it. */
+  reclaim(batch: string): Promise<void>;
   counts(batch: string): Promise<JobCounts>;
   /** Lines of results in the order of the input, `limit` of them from after `line`; for writing the files. */
   results(

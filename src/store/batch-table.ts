@@ -32,6 +32,9 @@ export interface BatchTable {
   /** Sets a batch's counters back to nothing, for one that is read anew. */
   resetBatch(id: string): void;
   deleteBatch(id: string): void;
+  /** How nights went compared with their plans, as it was saved last. */
+  pace(): SavedPace | undefined;
+  savePace(pace: SavedPace): void;
   addFile(file: StoredFile): void;
   file(id: string): StoredFile | undefined;
   files(client: string | undefined, page: Page & { readonly purpose?: string }): readonly StoredFile[];
@@ -42,6 +45,9 @@ export interface BatchTable {
   /** Ids of batches that have not ended and read this file. */
   readersOf(file: string): readonly string[];
 }
+
+/** See `batch/pace.ts`. */
+export type SavedPace = { readonly meanLog: number; readonly varianceLog: number; readonly n: number };
 
 type BatchRow = {
   readonly id: string;
@@ -91,6 +97,10 @@ export function openBatchTable(database: Database): BatchTable {
   const selectExpired = database.prepare<unknown[], FileRow>(`SELECT ${FILE} FROM files WHERE expires_ms <= ?`);
   const removeFile = database.prepare('DELETE FROM files WHERE id = ?');
 
+  const selectPace = database.prepare<unknown[], { readonly pace: string }>('SELECT pace FROM batch_pace');
+  const upsertPace = database.prepare(`
+    INSERT INTO batch_pace (only_row, pace) VALUES (1, @pace) ON CONFLICT (only_row) DO UPDATE SET pace = @pace`);
+
   const find = (id: string): Batch | undefined => {
     const row = select.get(id);
     return row === undefined ? undefined : toBatch(row);
@@ -124,6 +134,11 @@ export function openBatchTable(database: Database): BatchTable {
     changeBatch: (id, changes) => durably(database, () => change.immediate(id, changes)),
     resetBatch: (id) => void reset.run(id),
     deleteBatch: (id) => void remove.run(id),
+    pace: () => {
+      const row = selectPace.get();
+      return row === undefined ? undefined : (JSON.parse(row.pace) as SavedPace);
+    },
+    savePace: (pace) => void upsertPace.run({ pace: JSON.stringify(pace) }),
     addFile: (file) => durably(database, () => insertFile.run({ ...file, expiresMs: file.expiresMs ?? null })),
     file: (id) => {
       const row = selectFile.get(id);

@@ -71,6 +71,7 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
   const cancel = database.prepare(
     "UPDATE batch_jobs SET state = 'cancelled', lease = NULL, partial = NULL WHERE batch = ? AND state = 'open'",
   );
+  const reclaim = database.prepare("UPDATE batch_jobs SET lease = NULL WHERE batch = ? AND state = 'open'");
   const hold = database.prepare('UPDATE batches SET held = ? WHERE id = ?');
   const selectOpen = database.prepare<unknown[], Nullable<OpenJob, 'maxTokens' | 'model'>>(`
     SELECT line, custom_id AS customId, prompt_chars AS promptChars, message_count AS messageCount,
@@ -124,6 +125,7 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
         maxTokens: maxTokens ?? undefined,
         model: model ?? undefined,
       })),
+    reclaim: async (batch) => void guard(() => reclaim.run(batch)),
     counts: async (batch) => guard(() => selectCounts.get(batch)) ?? { total: 0, done: 0, failed: 0 },
     results: async (batch, page) => guard(() => selectResults.all({ batch, ...page })),
     forget: async (batch) => void guard(() => forget.run(batch)),

@@ -18,7 +18,8 @@ import { GatewayError } from '../core/errors.ts';
  *   bench_open_runs, bench_steps   runs in progress and what they have measured so far, so that they can be gone on with
  *   tune_runs, tune_steps   tuning runs: plan, table as it stands, and every measurement behind it
  *   files, batches, batch_jobs   files of clients (their bytes lie beside the database), batches with their counters, and
- *                 one row per line of a batch: where its text stands, who works on it, its result until the files are written
+ *                 one row per line of a batch: where its text stands, who works on it, its result until the files are written;
+ *                 batch_pace says how nights went compared with their plans
  *   client_usage  what each client has used up, one row per day
  */
 export const MIGRATIONS: readonly string[] = [
@@ -184,6 +185,10 @@ export const MIGRATIONS: readonly string[] = [
     partial TEXT,
     result TEXT,
     PRIMARY KEY (batch, line)
+  ) STRICT;
+  CREATE TABLE batch_pace (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    pace TEXT NOT NULL
   ) STRICT;
   CREATE INDEX batch_jobs_by_state ON batch_jobs (batch, state, line);
   `,

@@ -14,6 +14,8 @@ const SWAPPED_PAGES_MAX = 256;
 export interface ForeignLoad {
   /** True where the time since `startMs` (monotonic) overlaps a disturbance, as far as it has been looked at. */
   disturbedSince(startMs: number): boolean;
+  /** CPUs that other programs kept busy lately; undefined before it is known. */
+  cores(): number | undefined;
   /** Stops looking. */
   close(): void;
 }
@@ -41,6 +43,7 @@ export function watchForeignLoad({ clock, pids, sysroot }: ForeignLoadDeps): For
   let cancelTimer: CancelTimer | undefined;
   let disturbedUntilMs = Number.NEGATIVE_INFINITY;
   let usualCores: number | undefined;
+  let coresLately: number | undefined;
 
   const look = (): Look | undefined => {
     const total = cpuTicks(sysroot);
@@ -54,6 +57,7 @@ export function watchForeignLoad({ clock, pids, sysroot }: ForeignLoadDeps): For
     const tookMs = now.atMs - before.atMs;
     if (tookMs <= 0) return;
     const cores = foreignTicks(before, now) / TICKS_PER_SEC / (tookMs / 1000);
+    coresLately = cores;
     const swapped = (now.swapped - before.swapped) / (tookMs / 1000);
     const usual = usualCores ?? cores;
     if (cores - usual > FOREIGN_CORES_MAX || swapped > SWAPPED_PAGES_MAX) disturbedUntilMs = now.atMs;
@@ -73,6 +77,7 @@ export function watchForeignLoad({ clock, pids, sysroot }: ForeignLoadDeps): For
 
   return {
     disturbedSince: (startMs) => disturbedUntilMs > startMs,
+    cores: () => coresLately,
     close: () => cancelTimer?.(),
   };
 }

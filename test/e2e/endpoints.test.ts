@@ -41,10 +41,21 @@ async function send(endpoint: Endpoint, body: string | Uint8Array): Promise<{ st
 
 const withBody = ENDPOINTS.filter(({ body }) => body !== undefined).map((one) => [nameOf(one), one] as const);
 
+// A batch reads a file, which must be there.
+async function whatItNeeds({ path }: Endpoint): Promise<object> {
+  if (path !== '/v1/batches') return {};
+  const form = new FormData();
+  form.set('purpose', 'batch');
+  form.set('file', new Blob(['{}']), 'input.jsonl');
+  const response = await fetch(`${gateway.url}/v1/files`, { method: 'POST', body: form });
+  return { input_file_id: ((await response.json()) as { id: string }).id };
+}
+
 describe('the example of', () => {
   it.each(withBody)('%s is answered as the document says', async (_, endpoint) => {
     expect(endpoint.body?.safeParse(endpoint.example).error).toBeUndefined();
-    const { status, text } = await send(endpoint, JSON.stringify({ ...(endpoint.example as object), stream: false }));
+    const example = { ...(endpoint.example as object), ...(await whatItNeeds(endpoint)) };
+    const { status, text } = await send(endpoint, JSON.stringify({ ...example, stream: false }));
     expect(status, text).toBe(200);
     if (endpoint.answer.schema !== undefined) endpoint.answer.schema.parse(JSON.parse(text));
   });

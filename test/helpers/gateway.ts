@@ -34,6 +34,7 @@ export type PolicyFile = {
   clients: Record<string, unknown>[];
   classify?: Record<string, unknown>;
   bench?: Record<string, unknown>;
+  batch?: Record<string, unknown>;
 };
 
 const QUALITIES = { tiny: 0.3, 'demo-1.7b': 0.45, 'demo-4b': 0.7, 'demo-9b': 0.8, 'demo-27b': 0.88 } as const;
@@ -77,6 +78,8 @@ export function demoPolicy(ids: readonly TierId[]): PolicyFile {
     clients: [],
     // What a test does not ask for must not run beside it.
     bench: { idle: 'off' },
+    // Other tests run beside this one.
+    batch: { load_max: 1 },
   };
 }
 

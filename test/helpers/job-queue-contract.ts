@@ -120,6 +120,13 @@ export function describeJobQueue(name: string, make: () => Promise<QueueUnderTes
       expect(await queue.counts('a')).toEqual({ total: 3, done: 1, failed: 0 });
     });
 
+    it('gives what nobody works on any more to the next at once', async () => {
+      const lost = await claim();
+      await queue.reclaim('a');
+      expect(await claim()).toMatchObject({ line: lost.line, attempts: 2 });
+      expect(await queue.finish(lost, done())).toBe(false);
+    });
+
     it('gives nothing out while it is paused, and lets what is under way end', async () => {
       const running = await claim();
       await queue.pause('a');

@@ -1,4 +1,5 @@
 import { ANTHROPIC_ENDPOINTS } from './anthropic.ts';
+import { BATCH_ENDPOINT_LIST } from './batches.ts';
 import { COMPLETIONS_ENDPOINT } from './completions.ts';
 import type { Endpoint } from './endpoint.ts';
 import { MANAGEMENT_ENDPOINTS } from './management.ts';
@@ -16,6 +17,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   COMPLETIONS_ENDPOINT,
   RESPONSES_ENDPOINT,
   ...TEXT_ENDPOINTS,
+  ...BATCH_ENDPOINT_LIST,
   ...MANAGEMENT_ENDPOINTS,
   ...OLLAMA_ENDPOINTS,
   ...ROUTER_ENDPOINTS,

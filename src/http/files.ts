@@ -1,0 +1,78 @@
+import { Readable } from 'node:stream';
+import type { Hono } from 'hono';
+import { GatewayError } from '../core/errors.ts';
+import type { StoredFile } from '../store/batch-table.ts';
+import type { Bindings } from './app.ts';
+import { clientNameOf } from './client-name.ts';
+import { readPage } from './page.ts';
+import type { HttpParts } from './parts.ts';
+import { receiveUpload } from './receive-upload.ts';
+
+const LIMIT_DEFAULT = 10_000;
+
+/** OpenAI's Files: `POST /v1/files`, the list, one, its content, and its end. */
+export function addFileRoutes(app: Hono<Bindings>, parts: HttpParts): void {
+  app.post('/v1/files', async (context) => {
+    const { incoming } = context.env;
+    const client = clientNameOf(parts, incoming);
+    if (parts.isDraining())
+      throw new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
+    const { files } = parts;
+    const { fields, written } = await receiveUpload(incoming, files);
+    try {
+      return context.json(encodeFile(files.add({ client, ...fields }, written)));
+    } catch (error) {
+      await files.discard(written);
+      throw error;
+    }
+  });
+  app.get('/v1/files', (context) => {
+    const client = clientNameOf(parts, context.env.incoming);
+    const page = readPage(context.req.query(), { limitDefault: LIMIT_DEFAULT, limitMax: LIMIT_DEFAULT });
+    const purpose = context.req.query('purpose');
+    // One more than asked for tells whether there are more.
+    const found = parts.files.list(client, {
+      ...page,
+      limit: page.limit + 1,
+      ...(purpose !== undefined && { purpose }),
+    });
+    const data = found.slice(0, page.limit).map(encodeFile);
+    return context.json({
+      object: 'list',
+      data,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+      has_more: found.length > page.limit,
+    });
+  });
+  app.get('/v1/files/:id', (context) => {
+    const client = clientNameOf(parts, context.env.incoming);
+    return context.json(encodeFile(parts.files.find(client, context.req.param('id'))));
+  });
+  app.get('/v1/files/:id/content', (context) => {
+    const client = clientNameOf(parts, context.env.incoming);
+    const { id, bytes } = parts.files.find(client, context.req.param('id'));
+    const content = Readable.toWeb(parts.files.read(client, id) as Readable) as ReadableStream;
+    context.header('content-length', String(bytes));
+    return context.body(content, 200, { 'content-type': 'application/octet-stream' });
+  });
+  app.delete('/v1/files/:id', async (context) => {
+    const client = clientNameOf(parts, context.env.incoming);
+    const id = context.req.param('id');
+    await parts.files.remove(client, id);
+    return context.json({ id, object: 'file', deleted: true });
+  });
+}
+
+function encodeFile({ id, filename, purpose, bytes, createdMs, expiresMs }: StoredFile) {
+  return {
+    id,
+    object: 'file',
+    bytes,
+    created_at: Math.floor(createdMs / 1000),
+    expires_at: expiresMs === undefined ? undefined : Math.floor(expiresMs / 1000),
+    filename,
+    purpose,
+    status: 'processed',
+  };
+}

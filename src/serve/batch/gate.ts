@@ -1,0 +1,61 @@
+import type { Batch } from '../../core/batch.ts';
+import { formatDurationMs } from '../../core/format.ts';
+import type { BatchPolicy, Window } from '../../core/policy.ts';
+import { parseWindows, windowsState } from '../../policy/windows.ts';
+
+/** The state of the machine, as far as it decides whether a batch may go on. */
+export type GateInput = {
+  readonly batch: Batch;
+  readonly policy: BatchPolicy;
+  readonly nowMs: number;
+  /** Time since somebody asked for something, ms. */
+  readonly quietMs: number;
+  /** Hottest thermal zone, degrees Celsius; undefined where none can be read. */
+  readonly hottestCelsius: number | undefined;
+  /** Share of the CPUs that other programs take, 0..1; undefined where it cannot be read. */
+  readonly foreignShare: number | undefined;
+};
+
+/** Why no item of a batch may be begun now, for people; undefined = nothing stands in the way. */
+export function gateOf(input: GateInput): string | undefined {
+  const { batch, policy, nowMs, quietMs, hottestCelsius, foreignShare } = input;
+  const state = windowsState(windowsOf(batch, policy), nowMs);
+  const isIdleTime = policy.idleMs !== undefined && quietMs >= policy.idleMs;
+  if (!state.open && !isIdleTime) return `waits for its window, which opens in ${formatDurationMs(state.opensInMs)}`;
+  if (hottestCelsius !== undefined && hottestCelsius >= policy.temperatureMaxCelsius) {
+    return `waits until it is cooler: ${hottestCelsius} degrees, batch.temperature_max is ${policy.temperatureMaxCelsius}`;
+  }
+  // A bound of all CPUs is none, however the ticks were rounded.
+  if (foreignShare !== undefined && policy.foreignLoadMax < 1 && foreignShare > policy.foreignLoadMax) {
+    const taken = Math.round(foreignShare * 100);
+    return `waits for other programs, which take ${taken} % of the CPUs (batch.load_max)`;
+  }
+  return undefined;
+}
+
+/** Windows in which a batch runs; none = always. */
+export function windowsOf({ request }: Batch, policy: BatchPolicy): readonly Window[] {
+  switch (request.when.kind) {
+    case 'now':
+      return [];
+    case 'policy':
+      return policy.windows;
+    case 'windows':
+      return parsed(request.when.text, policy.timezone);
+  }
+}
+
+// A window keeps its present state with itself, so it must be the same object each time.
+const known = new Map<string, readonly Window[]>();
+const KNOWN_MAX = 100;
+
+function parsed(text: string, timezone: string): readonly Window[] {
+  const key = `${timezone} ${text}`;
+  let windows = known.get(key);
+  if (windows === undefined) {
+    if (known.size >= KNOWN_MAX) known.clear();
+    windows = parseWindows(text, timezone);
+    known.set(key, windows);
+  }
+  return windows;
+}
