@@ -98,6 +98,15 @@ describe('what is no request', () => {
     expect(await (await fetch(`${url}/health`)).text()).toBe('alive');
   });
 
+  it('is refused in the language of the path that was asked for', async () => {
+    const { url } = await serve(noAnswer);
+    const client = dial(url);
+    client.socket.write(`POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-flood: ${'x'.repeat(20_000)}\r\n\r\n`);
+    await client.closed;
+    expect(client.said()).toMatch(/^HTTP\/1.1 431 /);
+    expect(bodyOf(client.said())).toMatchObject({ type: 'error', error: { type: 'invalid_request_error' } });
+  });
+
   it('is refused with 400', async () => {
     const { url } = await serve(noAnswer);
     const client = dial(url);
