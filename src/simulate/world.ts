@@ -167,7 +167,8 @@ export function profileOf(model: SimulatedModel, wrongSeed: number | undefined):
     unloadMs: figure(service.unloadMs),
     peakMemoryBytes: figure(model.memoryBytes),
   };
-  for (const task of TASKS) profile[`quality.${task}`] = { ...figure(quality[task]), low: quality[task] };
+  // Without samples: it is known, and no prior is weighed against it.
+  for (const task of TASKS) profile[`quality.${task}`] = { ...figure(quality[task]), n: 0 };
   return profile;
 }
 

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { TASKS } from '../../src/core/classes.ts';
 import { modelId } from '../../src/core/ids.ts';
 import type { Policy } from '../../src/core/policy.ts';
 import { decide } from '../../src/route/decide.ts';
+import { qualityOf } from '../../src/route/quality.ts';
 import { boardPolicy } from '../../src/simulate/board-policy.ts';
 import { measureDay } from '../../src/simulate/measure-day.ts';
 import { clairvoyant } from '../../src/simulate/rules/clairvoyant.ts';
@@ -141,6 +143,15 @@ describe('simulateDay', () => {
     const profiles = new Map([...world.models].map(([id, model]) => [id, profileOf(model, undefined)]));
     const day = { world, policy, plan, requests, profiles, rule, climate: 'steady', seed: 1 } as const;
     await expect(simulateDay({ ...day, signal: controller.signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('profileOf', () => {
+  it('gives the router the true quality at every task, with no prior weighed against it', () => {
+    for (const model of world.models.values()) {
+      const view = { profile: profileOf(model, 1) };
+      for (const task of TASKS) expect(qualityOf(model.policy, view, task)).toBe(model.quality[task]);
+    }
   });
 });
 
