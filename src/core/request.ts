@@ -39,6 +39,8 @@ export type RequestFacts = {
   /** Targets from `x-slo-ttft-ms` and `x-slo-e2e-ms`. */
   readonly sloTtftMs: number | undefined;
   readonly sloE2eMs: number | undefined;
+  /** True where the client wants to be told how far its request has come while it waits. */
+  readonly wantsProgress?: boolean | undefined;
   /** What a learned classifier makes of it; undefined where none was asked. */
   readonly guess?: Guess;
   /** There for a request of the past, whose texts and headers nobody has any more. */

@@ -1,6 +1,7 @@
 import type { GatewayError } from '../core/errors.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { KeepPolicy } from '../core/policy.ts';
+import type { Progress } from '../core/progress.ts';
 import type { RequestFacts } from '../core/request.ts';
 
 /**
@@ -75,9 +76,10 @@ export interface ReplyWriter {
   readonly contentType: string;
   /**
    * What may be sent while there is nothing to say yet: harmless to every parser of the language. `model` is who is going
-   * to answer, as far as one knows.
+   * to answer, as far as one knows; `progress` is there where the client asked to be told, and may be left out by a
+   * language without a place for it.
    */
-  heartbeat(model: ModelId | undefined): string;
+  heartbeat(model: ModelId | undefined, progress?: Progress): string;
   /** The engine has begun to answer; `model` is who answers. */
   begin(model: ModelId): Buffer | string;
   /** Whole events of the engine's stream, `[DONE]` and the last one excepted. */

@@ -12,6 +12,8 @@ export type AnswerSetup = {
   readonly outgoing: ReplyTarget;
   readonly requestId: RequestId;
   readonly stream: boolean;
+  /** True where the client wants to be told how far its request has come. */
+  readonly wantsProgress: boolean;
   /** Monotonic ms at arrival. */
   readonly receivedMs: number;
   readonly gateway: GatewayPolicy;
@@ -24,6 +26,8 @@ export type AnswerSetup = {
 /** What the router decided, for the headers. */
 export type AnswerRoute = { readonly model: ModelId; readonly class: string; readonly reason: string };
 
+/** Gap between two reports to a client that asked for them. */
+const PROGRESS_MS = 1000;
 const STREAM_HEADERS = { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
 
 /**
@@ -115,12 +119,14 @@ export class Answer implements ServeSink, OpenAnswer {
   beat(nowMs: number): void {
     const { outgoing, receivedMs, gateway, stream, writer } = this.#setup;
     if (this.#hasReply || outgoing.writableEnded) return;
+    const tells = stream && this.#setup.wantsProgress;
     if (outgoing.headersSent) {
-      if (nowMs - this.#lastWriteMs >= gateway.heartbeatMs) this.#heartbeat(nowMs);
+      const gapMs = tells ? Math.min(PROGRESS_MS, gateway.heartbeatMs) : gateway.heartbeatMs;
+      if (nowMs - this.#lastWriteMs >= gapMs) this.#heartbeat(nowMs);
       return;
     }
     const waitedMs = nowMs - receivedMs;
-    if (stream && waitedMs >= gateway.earlyHeadersMs) {
+    if (stream && (tells || waitedMs >= gateway.earlyHeadersMs)) {
       this.#startStream();
       this.#heartbeat(nowMs);
     } else if (!stream && waitedMs >= gateway.statusHoldMs) {
@@ -158,7 +164,8 @@ export class Answer implements ServeSink, OpenAnswer {
   #heartbeat(nowMs: number): void {
     const { outgoing, writer } = this.#setup;
     this.#lastWriteMs = nowMs;
-    outgoing.write(writer.heartbeat(this.#route?.model));
+    const progress = this.#setup.wantsProgress ? this.#run()?.progress() : undefined;
+    outgoing.write(writer.heartbeat(this.#route?.model, progress));
   }
 
   #headers(own: Record<string, string>): Record<string, string> {

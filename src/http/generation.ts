@@ -151,6 +151,7 @@ function createAnswer({ parts, codec }: Endpoint, arrival: Arrival, own: AnswerP
       outgoing,
       requestId: id,
       stream: decoded.facts.stream,
+      wantsProgress: decoded.facts.wantsProgress === true,
       receivedMs,
       gateway: parts.policy().gateway,
       answers: parts.answers,

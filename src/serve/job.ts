@@ -6,6 +6,7 @@ import type { EmitEvent, RequestRecord } from '../core/events.ts';
 import type { RequestFeatures } from '../core/features.ts';
 import type { ModelId, RequestId } from '../core/ids.ts';
 import type { Knowledge } from '../core/knowledge.ts';
+import type { Progress } from '../core/progress.ts';
 import type { Lanes } from '../supervise/lane.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
 import type { LoopGuard } from './loop-guard.ts';
@@ -91,4 +92,6 @@ export interface RequestRun {
   cancel(): void;
   /** The client can read again. */
   resume(): void;
+  /** How far it has come before its first token; undefined once there is something to read, and after its end. */
+  progress(): Progress | undefined;
 }

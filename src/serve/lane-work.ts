@@ -1,6 +1,9 @@
 import type { Prediction, Slo } from '../core/decision.ts';
+import type { ModelId } from '../core/ids.ts';
 import type { Knowledge } from '../core/knowledge.ts';
 import { startWithinMs } from '../route/queue-outlook.ts';
+import type { LaneRequest } from '../supervise/lane.ts';
+import type { Place, ServeJob } from './job.ts';
 
 /** llama-server's own default of `--ubatch-size`. */
 const UBATCH_DEFAULT = 512;
@@ -22,6 +25,30 @@ export const expectedWorkMs = (predicted: Prediction): number =>
 export function mustStartWithinMs(slo: Slo, { loadMs, prefillMs, decodeMs }: Prediction): number {
   const firstMs = loadMs + prefillMs;
   return startWithinMs(slo, { firstMs, workMs: firstMs + decodeMs });
+}
+
+/** A run's request for a lane of the device its model runs on. */
+export function laneRequestOf(
+  { workload, receivedAtMs }: ServeJob,
+  run: {
+    readonly model: ModelId;
+    readonly place: Place;
+    readonly predicted: Prediction;
+    /** It has run already and made way. */
+    readonly returning: boolean;
+  },
+): LaneRequest {
+  return {
+    device: run.place.device,
+    slots: run.place.slots,
+    class: workload.class,
+    model: run.model,
+    arrivedMs: receivedAtMs,
+    deadlineMs: receivedAtMs + (workload.slo.e2eMs ?? Number.POSITIVE_INFINITY),
+    startByMs: receivedAtMs + mustStartWithinMs(workload.slo, run.predicted),
+    predictedMs: expectedWorkMs(run.predicted),
+    returning: run.returning,
+  };
 }
 
 /** How long an engine needs to stop, ms: it looks for a closed socket between two micro-batches of a prompt. */

@@ -3,18 +3,19 @@ import type { Prediction } from '../core/decision.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Actual, Outcome } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
+import type { Progress } from '../core/progress.ts';
 import type { Exchange, ReplySink } from '../core/runtime.ts';
 import { type EngineEnd, readEnd } from '../dialects/openai/engine-end.ts';
 import { patchReply } from '../dialects/openai/patch-reply.ts';
 import { createStreamTap, type StreamTap } from '../dialects/openai/stream-tap.ts';
 import { PREEMPTIONS_MAX } from '../route/preemption.ts';
-import type { LaneTicket } from '../supervise/lane.ts';
+import type { LaneRequest, LaneTicket } from '../supervise/lane.ts';
 import type { Lease } from '../supervise/supervisor-types.ts';
 import { readEngineError, refusedPromptTokens } from './engine-error.ts';
 import { giveBack } from './give-back.ts';
 import { HeldReply, replyTooLong } from './held-reply.ts';
 import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
-import { cancelMsOf, expectedWorkMs, mustStartWithinMs, workLeft } from './lane-work.ts';
+import { cancelMsOf, laneRequestOf, workLeft } from './lane-work.ts';
 import { openExchange } from './loop-guard.ts';
 import type { PrefixRun } from './prefix-memory.ts';
 import {
@@ -30,6 +31,7 @@ import {
   recordOf,
   releaseAfter,
 } from './run-outcome.ts';
+import { progressOf } from './run-progress.ts';
 import { encodeXRouter } from './x-router.ts';
 
 /** Starts a decided request. The sink is called exactly once with `end` or `failed`, unless the run is aborted. */
@@ -47,10 +49,12 @@ class Run implements RequestRun, ReplySink {
   #cancel: AbortController | undefined;
   #model: ModelId;
   #attempts = 0;
+  #waiting: LaneRequest | undefined;
   #ticket: LaneTicket | undefined;
   #lease: Lease | undefined;
   #exchange: Exchange | undefined;
   #prefixRun: PrefixRun | undefined;
+  #admittedMs = 0;
   #sentMs = 0;
   /** The engine's count of a prompt it refused as too long; holds for the next candidate too, roughly. */
   #refusedTokens: number | undefined;
@@ -107,10 +111,12 @@ class Run implements RequestRun, ReplySink {
   async #attempt(): Promise<void> {
     const { lanes, supervisor, clock, guard } = this.#parts;
     const before = clock.monotonicMs();
-    const admission = this.#admission();
-    this.#ticket = lanes.tryAdmit(admission) ?? (await lanes.admit(admission, this.#signal()));
+    this.#waiting = this.#admission();
+    this.#ticket = lanes.tryAdmit(this.#waiting) ?? (await lanes.admit(this.#waiting, this.#signal()));
+    this.#waiting = undefined;
     if (this.#closed) return this.#giveBack('ok');
-    this.#queuedMs += clock.monotonicMs() - before;
+    this.#admittedMs = clock.monotonicMs();
+    this.#queuedMs += this.#admittedMs - before;
     const lease = supervisor.tryAcquire(this.#model) ?? (await supervisor.acquire(this.#model, this.#signal()));
     this.#lease = lease;
     if (this.#closed) return this.#giveBack('ok');
@@ -157,21 +163,17 @@ class Run implements RequestRun, ReplySink {
     return this.#cancel.signal;
   }
 
-  #admission() {
-    const { workload, receivedAtMs } = this.#job;
-    const predicted = this.#predicted();
-    const { device, slots } = this.#parts.placeOf(this.#model);
-    return {
-      device,
-      slots,
-      class: workload.class,
-      model: this.#model,
-      arrivedMs: receivedAtMs,
-      deadlineMs: receivedAtMs + (workload.slo.e2eMs ?? Number.POSITIVE_INFINITY),
-      startByMs: receivedAtMs + mustStartWithinMs(workload.slo, predicted),
-      predictedMs: expectedWorkMs(predicted),
-      returning: this.#preempted > 0,
-    };
+  #admission(): LaneRequest {
+    const model = this.#model;
+    const place = this.#parts.placeOf(model);
+    return laneRequestOf(this.#job, { model, place, predicted: this.#predicted(), returning: this.#preempted > 0 });
+  }
+
+  progress(): Progress | undefined {
+    if (this.#closed || this.#committed || this.#tap?.hasContent === true) return undefined;
+    const sentMs = this.#exchange === undefined ? undefined : this.#sentMs;
+    const since = { receivedMs: this.#job.receivedMs, admittedMs: this.#admittedMs, sentMs };
+    return progressOf(this.#parts, { predicted: this.#predicted(), waiting: this.#waiting, ...since });
   }
 
   head(status: number, contentType: string): void {
@@ -339,8 +341,7 @@ class Run implements RequestRun, ReplySink {
   }
 
   #giveBack(how: 'ok' | 'aborted' | 'failed'): void {
-    const ticket = this.#ticket;
-    const lease = this.#lease;
+    const [ticket, lease] = [this.#ticket, this.#lease];
     this.#ticket = undefined;
     this.#lease = undefined;
     this.#exchange = undefined;

@@ -158,7 +158,8 @@ function written(decoded: DecodedGeneration, stream: Buffer, sizeOf: () => numbe
   const writer = decoded.writer(context);
   decoded.engineBody(model, undefined);
   const events = eventsIn(stream);
-  let text = writer.heartbeat(undefined) + writer.heartbeat(model) + String(writer.begin(model));
+  let text = writer.heartbeat(undefined) + writer.heartbeat(model) + writer.heartbeat(model, PROGRESS);
+  text += String(writer.begin(model));
   // The last data event and `[DONE]` come together.
   const last = events.splice(-2).join('');
   while (events.length > 0) text += writer.events(Buffer.from(events.splice(0, sizeOf()).join('')));
@@ -173,6 +174,9 @@ function piecesOf(seed: number): () => number {
     return 1 + ((state >>> 16) % 4);
   };
 }
+
+/** What a client is told that asked for it. */
+const PROGRESS = { phase: 'queue', ahead: 2, elapsedMs: 1500.4, remainingMs: 9000 } as const;
 
 const WRONG = new GatewayError('runtime_failed', 'demo-4b: "the child" died');
 

@@ -7,6 +7,7 @@ import {
   demoPolicy,
   type Parsed,
   question,
+  sentenceOf,
   startTestGateway,
   type TestGateway,
   until,
@@ -172,5 +173,38 @@ describe('a request that is sent again with its Idempotency-Key', () => {
       const reply = await gateway.chat(wrong, keyed('four'));
       expect([reply.status, reply.headers.get('idempotent-replayed')]).toEqual([404, null]);
     }
+  });
+});
+
+describe('a client that asked to be told', () => {
+  it('sees in its stream how many come before it and how long that will take', async () => {
+    const first = gateway.chat(question({ model: 'tiny', max_tokens: 100_000, ignore_eos: true }), {
+      headers: { authorization: 'Bearer key-reader-2', 'x-request-id': 'long' },
+    });
+    await until('it runs', async () => (await json('/router/status', 'key-reader-2')).requests_active === 1);
+    const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'key-reader-2' });
+    const asked = {
+      model: 'tiny',
+      messages: [{ role: 'user' as const, content: 'Who are you?' }],
+      stream: true as const,
+    };
+    const stream = await openai.chat.completions.create(asked, { headers: { 'x-router-progress': '1' } });
+    const told: Parsed[] = [];
+    let text = '';
+    for await (const chunk of stream) {
+      const { progress } = (chunk as Parsed).x_router ?? {};
+      if (progress !== undefined && told.push(progress) === 1) {
+        await fetch(`${gateway.url}/router/requests/long`, { method: 'DELETE', ...as('key-reader-2') });
+      }
+      text += chunk.choices[0]?.delta.content ?? '';
+    }
+    expect(told[0]).toEqual({
+      phase: 'queue',
+      ahead: 0,
+      elapsed_ms: expect.any(Number),
+      remaining_ms: expect.any(Number),
+    });
+    expect(text).toBe(sentenceOf('tiny'));
+    expect((await first).status).toBe(499);
   });
 });

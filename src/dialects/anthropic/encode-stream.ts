@@ -1,5 +1,6 @@
 import type { GatewayError } from '../../core/errors.ts';
 import type { ModelId } from '../../core/ids.ts';
+import { encodeProgress, type Progress } from '../../core/progress.ts';
 import type { ReplyContext, ReplyWriter } from '../codec.ts';
 import { type EngineListener, EngineStreamReader, type ToolCallPart } from '../engine/read-stream.ts';
 import { encodeError } from './encode-error.ts';
@@ -39,8 +40,9 @@ class StreamWriter implements ReplyWriter, EngineListener {
     this.#context = reply.context;
   }
 
-  heartbeat(): string {
-    return PING;
+  // Clients pass over a ping, whatever else stands in it.
+  heartbeat(_?: ModelId, progress?: Progress): string {
+    return progress === undefined ? PING : eventOf('ping', { type: 'ping', progress: encodeProgress(progress) });
   }
 
   begin(model: ModelId): string {

@@ -1,5 +1,6 @@
 import type { GatewayError } from '../../core/errors.ts';
 import type { ModelId } from '../../core/ids.ts';
+import { encodeProgress, type Progress } from '../../core/progress.ts';
 import type { ReplyContext, ReplyWriter } from '../codec.ts';
 import type { WholeToolCall } from '../engine/read-reply.ts';
 import { type EngineListener, EngineStreamReader, type ToolCallPart } from '../engine/read-stream.ts';
@@ -32,9 +33,10 @@ export class OllamaStream implements ReplyWriter, EngineListener {
     this.#ignored = ignored;
   }
 
-  heartbeat(model: ModelId | undefined): string {
+  heartbeat(model: ModelId | undefined, progress?: Progress): string {
     // An empty line would be no JSON to a client; a chunk without text is what a slow model looks like.
-    return this.#line({}, GOES_ON, model);
+    const told = progress === undefined ? '' : `,"x_router":${JSON.stringify({ progress: encodeProgress(progress) })}`;
+    return this.#line({}, `${GOES_ON}${told}`, model);
   }
 
   begin(model: ModelId): string {

@@ -38,6 +38,7 @@ export function readChatFacts(
     maxTokens: typeof maxTokens === 'number' && maxTokens > 0 ? maxTokens : undefined,
     reasoningEffort: (body['reasoning_effort'] as string | null | undefined) ?? undefined,
     serviceTier: (body['service_tier'] as string | null | undefined) ?? undefined,
+    wantsProgress: body['return_progress'] === true || isAsked(header('x-router-progress')) || undefined,
     sloTtftMs: readMs(header, 'x-slo-ttft-ms'),
     sloE2eMs: readMs(header, 'x-slo-e2e-ms'),
     header,
@@ -178,6 +179,9 @@ function readClassHint(
   const fromBody = isObject(metadata) ? metadata['router_class'] : undefined;
   return typeof fromBody === 'string' ? { value: fromBody, source: 'metadata.router_class' } : undefined;
 }
+
+// `0` and `false` say no, as they do elsewhere in headers.
+const isAsked = (text: string | undefined): boolean => text !== undefined && !['', '0', 'false'].includes(text);
 
 function readMs(header: (name: string) => string | undefined, name: string): number | undefined {
   const text = header(name);

@@ -1,5 +1,6 @@
 import type { GatewayError } from '../../core/errors.ts';
 import type { ModelId } from '../../core/ids.ts';
+import { encodeProgress, type Progress } from '../../core/progress.ts';
 import type { ReplyContext, ReplyWriter } from '../codec.ts';
 import type { EngineFinal } from '../engine/final.ts';
 import { type EngineListener, EngineStreamReader, type ToolCallPart } from '../engine/read-stream.ts';
@@ -57,8 +58,10 @@ class StreamWriter implements ReplyWriter, EngineListener {
     this.#model = decoded.facts.model;
   }
 
-  heartbeat(model: ModelId | undefined): string {
+  heartbeat(model: ModelId | undefined, progress?: Progress): string {
     this.#model = model ?? this.#model;
+    // A comment: this language's events are checked field by field by some of its clients.
+    if (progress !== undefined) this.#pending += `: progress ${JSON.stringify(encodeProgress(progress))}\n\n`;
     if (this.#created) this.#state('response.in_progress', 'in_progress');
     else this.#create();
     return this.#take();
