@@ -18,6 +18,7 @@ import type { ServeParts } from './serve/job.ts';
 import { openFileShelf } from './store/file-shelf.ts';
 import type { Store } from './store/open-store.ts';
 import type { Lanes } from './supervise/lane.ts';
+import type { Supervisor } from './supervise/supervisor-types.ts';
 import type { ForeignLoad } from './transport/foreign-load.ts';
 
 /** What batches are made of. */
@@ -28,7 +29,9 @@ export type OvernightParts = {
   readonly store: Store;
   readonly policy: () => Policy;
   readonly snapshot: () => Snapshot;
+  readonly isDraining: () => boolean;
   readonly serve: ServeParts;
+  readonly supervisor: Pick<Supervisor, 'connectionOf'>;
   readonly lanes: Pick<Lanes, 'views'>;
   readonly watch: Pick<MachineWatch, 'hottest'>;
   readonly foreignLoad: Pick<ForeignLoad, 'cores'>;
@@ -63,8 +66,9 @@ export function openOvernight(parts: OvernightParts): Overnight {
   const quiet = watchPeople(clock, events, lanes);
   const runner = createBatchRunner({
     ...{ clock, emit, policy, batches, queue: store.jobs, shelf, codecOf },
-    ...{ serve: parts.serve, snapshot: parts.snapshot, quietMs: quiet.forMs },
+    ...{ serve: parts.serve, snapshot: parts.snapshot, isDraining: parts.isDraining, quietMs: quiet.forMs },
     modelOf: (name) => resolveModelName(name, policy())?.model,
+    keepState: (model, keep) => parts.supervisor.connectionOf(model)?.keepState?.(keep),
     hottestCelsius: () => watch.hottest(),
     foreignShare: () => {
       const cores = foreignLoad.cores();

@@ -118,8 +118,15 @@ const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 function reasonNotTo(model: ModelPolicy, view: BenchView | undefined) {
   if (!model.enabled) return { reason: 'switched off in the policy', remedy: 'set enabled: true' };
   if (view === undefined) return { reason: 'not known to the supervisor', remedy: 'check the policy' };
-  if (view.availability.kind === 'available') return undefined;
+  if (view.availability.kind === 'available') return reasonNotToGenerate(model, view);
   return { reason: view.availability.reason, remedy: view.availability.remedy };
+}
+
+// Every metric is one of a generation.
+function reasonNotToGenerate({ id, capabilities }: ModelPolicy, { facts }: BenchView) {
+  if ((capabilities.generation ?? facts?.capabilities.generation) !== false) return undefined;
+  const remedy = `leave ${id} out, or set capabilities: {generation: true} where it answers in words as well`;
+  return { reason: 'it only computes embeddings or scores, and what is measured are generations', remedy };
 }
 
 function reasonNotRaw(options: SubjectOptions, runtime: RuntimePolicy) {

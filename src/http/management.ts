@@ -44,7 +44,7 @@ export function addManagementRoutes(app: Hono<Bindings>, parts: HttpParts): void
   });
   app.post('/router/drain', async (context) => {
     parts.drain.begin();
-    if (context.req.query('wait') !== 'false') await parts.answers.idle();
+    if (context.req.query('wait') !== 'false') await untilDrained(parts, context.req.raw.signal);
     return context.json(encodeDrain(parts));
   });
   app.delete('/router/drain', (context) => {
@@ -55,11 +55,23 @@ export function addManagementRoutes(app: Hono<Bindings>, parts: HttpParts): void
 
 const isLoaded = ({ residency }: SupervisedModel): boolean => residency.kind === 'ready' || residency.kind === 'busy';
 
+/** Gap between two looks at lanes that an engine has not left yet, or that batch work has. */
+const LOOK_EVERY_MS = 100;
+
+async function untilDrained(parts: HttpParts, signal: AbortSignal): Promise<void> {
+  await parts.answers.idle();
+  while (isBusy(parts)) await parts.clock.sleep(LOOK_EVERY_MS, signal);
+}
+
+const isBusy = ({ answers, snapshot }: HttpParts): boolean =>
+  answers.size > 0 ||
+  [...snapshot().lanes.values()].some(({ running, waiting }) => running.length + waiting.length > 0);
+
 /** True while no work is taken and none is left; false where some is, or where work is taken. */
-const encodeDrain = ({ drain, answers }: HttpParts) => ({
-  draining: drain.active,
-  drained: drain.active && answers.size === 0,
-  requests_active: answers.size,
+const encodeDrain = (parts: HttpParts) => ({
+  draining: parts.drain.active,
+  drained: parts.drain.active && !isBusy(parts),
+  requests_active: parts.answers.size,
 });
 
 async function readOrder(context: Context<Bindings>, parts: HttpParts) {

@@ -49,11 +49,15 @@ function judgedOf(
     decodeTokensPerSec: profile.decodeTokensPerSec.value,
     memoryShare: view.memoryBytes / snapshot.memory.budgetBytes,
     quality: qualityOf(model, view, 'chat'),
-    mayChat: model.classes === undefined || model.classes.includes('interactive'),
+    mayChat: mayChat(model, view),
     quarantined: view.quarantined !== undefined,
     isNpu: isNpuModel(policy, model),
   };
 }
+
+const mayChat = ({ classes, capabilities }: ModelPolicy, { facts }: ModelView): boolean =>
+  (classes === undefined || classes.includes('interactive')) &&
+  (capabilities.generation ?? facts?.capabilities.generation) !== false;
 
 /** True for a model that runs on an NPU, be it a simulated one. */
 export function isNpuModel(policy: Policy, model: Pick<ModelPolicy, 'runtime'>): boolean {

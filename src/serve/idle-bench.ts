@@ -138,6 +138,8 @@ class IdleMeasuring implements IdleBench {
       const model = models.get(id);
       const runtime = model && runtimes.get(model.runtime);
       if (model === undefined || runtime === undefined || view.residency.kind !== 'ready') continue;
+      // What is measured are generations.
+      if ((model.capabilities.generation ?? view.facts?.capabilities.generation) === false) continue;
       if ((this.#resting.get(id) ?? 0) > clock.monotonicMs()) continue;
       const profile = this.#parts.profileOf(model, view.facts);
       const { runtimeVersion } = view;

@@ -415,6 +415,21 @@ describe('benchModels', () => {
     expect(document.models[0]!.figures.some(({ metric }) => metric.startsWith('sustained'))).toBe(false);
   });
 
+  test('a model that generates nothing is not measured', async () => {
+    const { options, clock } = setUp({ a: quick }, { repetitions: 1 });
+    const views = options.target.views;
+    options.target.views = () => {
+      const view = views().get(modelId('a'))!;
+      const capabilities = { ...modelFacts().capabilities, generation: false };
+      return new Map([[modelId('a'), { ...view, facts: { ...modelFacts(), ...view.facts, capabilities } }]]);
+    };
+    const { document } = await pumped(clock, benchModels(options));
+    expect(document.models[0]).toMatchObject({
+      outcome: 'unavailable',
+      reason: expect.stringContaining('only computes embeddings'),
+    });
+  });
+
   test('a model that cannot run is listed with reason and remedy, and the others are measured', async () => {
     const { options, clock } = setUp({ a: quick, b: quick }, { repetitions: 1 });
     const views = options.target.views;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Classification, classify } from '../../src/classify/classify.ts';
 import { MODEL_CLASSES } from '../../src/core/classes.ts';
 import type { ClientPolicy } from '../../src/core/client-policy.ts';
+import { modelId } from '../../src/core/ids.ts';
 import { modelPolicy, smallPolicy } from '../route/small-policy.ts';
 import { requestFacts } from './request-facts.ts';
 
@@ -252,4 +253,54 @@ describe('classify: needs and bounds', () => {
       }),
     );
   });
+});
+
+describe('what is open to a client', () => {
+  const open = client({ classes: ['route', 'quality'], models: [modelId('qwen3.5-4b'), modelId('deep')] });
+  const refusalOf = (given: Given) => classify(requestFacts(given), policy, open);
+
+  it.each<[string, Given, string, string]>([
+    ['a model it names', { model: 'npu-long' }, 'model', 'it may use qwen3.5-4b, deep'],
+    ['a class it names', { model: 'auto:batch' }, 'model', 'class batch is not open to client discord'],
+    [
+      'a class in a header',
+      { classHint: { value: 'interactive', source: 'x-router-class' } },
+      'model',
+      'class interactive',
+    ],
+  ])('refuses %s', (_, given, param, message) => {
+    expect(refusalOf(given)).toMatchObject({
+      kind: 'invalid',
+      code: 'forbidden',
+      param,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('refuses a model whose only class is not open', () => {
+    const batch = client({ classes: ['route'], models: [modelId('big')] });
+    expect(classify(requestFacts({ model: 'big' }), policy, batch)).toMatchObject({ code: 'forbidden' });
+  });
+
+  it('takes the default of the key, else the first class, where our guess is not open', () => {
+    expect(workloadOf({}, open)).toMatchObject({ class: 'route', openModels: open.models });
+    expect(workloadOf({}, { ...open, class: 'quality' }).class).toBe('quality');
+    expect(workloadOf({ serviceTier: 'flex' }, open).class).toBe('quality');
+    expect(ruleNames({}, open)).toContain('client.classes');
+  });
+});
+
+describe('a request for vectors or scores', () => {
+  it.each(['embeddings', 'rerank'] as const)(
+    'needs %s, has no floor of quality, and somebody waits for it',
+    (wants) => {
+      expect(workloadOf({ wants, maxTokens: 1 })).toMatchObject({
+        class: 'interactive',
+        needs: { [wants]: true },
+        minQuality: 0,
+      });
+      expect(workloadOf({ wants, model: 'auto:batch' }).class).toBe('batch');
+      expect(workloadOf({ wants }, client({ class: 'quality' })).class).toBe('quality');
+    },
+  );
 });

@@ -28,4 +28,12 @@ describe('referenceProblems', () => {
       'clients[1].name: "a" is already the name of clients[0] on line 1',
     ]);
   });
+
+  it('finds a model a client cannot be given, and a default class that is not open to it', () => {
+    const clients = '[{ name: a, key_env: K, class: batch, classes: [route], models: [small, smal] }]';
+    expect(messagesOf(`models: { small: { } }\nclients: ${clients}\n`)).toEqual([
+      'clients[0].models[1]: no model is called "smal", did you mean "small"?',
+      'clients[0].class: class batch is not among the classes of this client: route',
+    ]);
+  });
 });

@@ -45,6 +45,9 @@ describe('judgeSnapshot', () => {
     const four = shippedPolicy.models.get(modelId('qwen3.5-4b'))!;
     const models = new Map([...shippedPolicy.models, [four.id, { ...four, classes: ['batch'] as const }]]);
     expect(Object.values(verdictsOf({}, { ...shippedPolicy, models }))).not.toContain('best default');
+    const vectors = { ...four, capabilities: { generation: false } };
+    const without = new Map([...shippedPolicy.models, [four.id, vectors]]);
+    expect(verdictsOf({}, { ...shippedPolicy, models: without })).not.toMatchObject({ 'qwen3.5-4b': 'best default' });
   });
 
   it('says where the figures are from and whether they are provisional', () => {

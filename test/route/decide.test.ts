@@ -309,6 +309,34 @@ describe('decide: obstacles', () => {
     expect(only({ facts: undefined }, {}, needs)).toMatchObject({ refusal: { code: 'unsupported_feature' } });
   });
 
+  it('a model that only computes vectors or scores is not asked for words, named or not', () => {
+    const vectors = { capabilities: { generation: false, embeddings: true } } as const;
+    for (const asked of [{}, { pinnedModel: modelId('one') }]) {
+      expect(only({}, vectors, asked)).toMatchObject({
+        refusal: {
+          code: 'unsupported_feature',
+          message: expect.stringContaining('only computes embeddings or scores'),
+        },
+      });
+    }
+    expect(only({}, vectors, { needs: { embeddings: true } }).kind).toBe('chosen');
+    expect(only({}, vectors, { needs: { rerank: true } }).kind).toBe('refused');
+  });
+
+  it('many texts that are read one by one may be longer together than a context', () => {
+    const long = { promptChars: 1e6, outputTokensMax: 1 };
+    expect(only({}, {}, long)).toMatchObject({ refusal: { code: 'context_length_exceeded' } });
+    const vectors = { capabilities: { embeddings: true } } as const;
+    expect(only({}, vectors, { ...long, needs: { embeddings: true } }).kind).toBe('chosen');
+  });
+
+  it('a model that is not open to the client is never chosen', () => {
+    expect(only({}, {}, { openModels: [modelId('one')] }).kind).toBe('chosen');
+    expect(only({}, {}, { openModels: [modelId('other')] })).toMatchObject({
+      refusal: { code: 'no_usable_model', message: expect.stringContaining('not open to this client') },
+    });
+  });
+
   it('no model at all is said plainly', () => {
     expect(decided({ models: [] })).toMatchObject({
       candidates: [],

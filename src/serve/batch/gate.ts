@@ -8,6 +8,8 @@ export type GateInput = {
   readonly batch: Batch;
   readonly policy: BatchPolicy;
   readonly nowMs: number;
+  /** The operator wants no new work to be begun. */
+  readonly isDraining: boolean;
   /** Time since somebody asked for something, ms. */
   readonly quietMs: number;
   /** Hottest thermal zone, degrees Celsius; undefined where none can be read. */
@@ -19,6 +21,7 @@ export type GateInput = {
 /** Why no item of a batch may be begun now, for people; undefined = nothing stands in the way. */
 export function gateOf(input: GateInput): string | undefined {
   const { batch, policy, nowMs, quietMs, hottestCelsius, foreignShare } = input;
+  if (input.isDraining) return 'waits while the gateway is drained (POST /router/drain)';
   const state = windowsState(windowsOf(batch, policy), nowMs);
   const isIdleTime = policy.idleMs !== undefined && quietMs >= policy.idleMs;
   if (!state.open && !isIdleTime) return `waits for its window, which opens in ${formatDurationMs(state.opensInMs)}`;

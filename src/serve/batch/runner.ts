@@ -32,6 +32,7 @@ export type BatchRunnerParts = ItemParts & {
   /** Resolves a batch's own model by any of its names; undefined where nobody has it any more. */
   readonly modelOf: (name: string) => ModelId | undefined;
   /** Time since a request of people was there, ms. */
+  readonly isDraining: () => boolean;
   readonly quietMs: () => number;
   readonly hottestCelsius: () => number | undefined;
   readonly foreignShare: () => number | undefined;
@@ -178,9 +179,9 @@ class Runner implements BatchRunner {
   }
 
   #gate(batch: Batch): string | undefined {
-    const { policy, clock, quietMs, hottestCelsius, foreignShare } = this.#parts;
+    const { policy, clock, isDraining, quietMs, hottestCelsius, foreignShare } = this.#parts;
     return gateOf({
-      ...{ batch, policy: policy().batch, nowMs: clock.nowMs(), quietMs: quietMs() },
+      ...{ isDraining: isDraining(), batch, policy: policy().batch, nowMs: clock.nowMs(), quietMs: quietMs() },
       ...{ hottestCelsius: hottestCelsius(), foreignShare: foreignShare() },
     });
   }

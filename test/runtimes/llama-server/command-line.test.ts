@@ -182,3 +182,18 @@ describe('formatCpuList', () => {
     );
   });
 });
+
+describe('a model that generates nothing', () => {
+  it.each<[RuntimeSettings, string]>([
+    [{ embeddings: true, pooling: 'mean', context: 512, ubatch: 64 }, '-b 512 -ub 512 --pooling mean --embeddings'],
+    [{ rerank: true, context: 1024 }, '-b 1024 -ub 1024 --reranking'],
+    [{ embeddings: true, batch: 32 }, '-b 32 --embeddings'],
+  ])('reads a whole text in one batch: %j', (settings, flags) => {
+    expect(argsOf(settings)).toContain(` ${flags} `);
+  });
+
+  it('is refused by a build that has no such mode', () => {
+    const old = without('--rerank', '--reranking');
+    expect(() => argsOf({ rerank: true }, old)).toThrow('has no flag --reranking or --rerank');
+  });
+});

@@ -3,12 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectLlamaServer } from '../../../runtimes/llama-server/connection.ts';
 import { type Clock, systemClock } from '../../../src/core/clock.ts';
+import type { RuntimeSettings } from '../../../src/core/policy.ts';
 import { freePort } from '../../../src/supervise/free-port.ts';
 import { modelPolicy } from '../../helpers/policy-values.ts';
 
 async function serve(
   listener: RequestListener,
-  { port = 0, clock = systemClock }: { port?: number; clock?: Clock } = {},
+  { port = 0, clock = systemClock, settings = {} }: { port?: number; clock?: Clock; settings?: RuntimeSettings } = {},
 ) {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -16,11 +17,11 @@ async function serve(
     server.closeAllConnections();
     server.close();
   });
-  return connectTo((server.address() as AddressInfo).port, clock);
+  return connectTo((server.address() as AddressInfo).port, clock, settings);
 }
 
-function connectTo(port: number, clock = systemClock) {
-  const connection = connectLlamaServer(modelPolicy('m'), { port, apiKey: 'secret' }, clock);
+function connectTo(port: number, clock = systemClock, settings: RuntimeSettings = {}) {
+  const connection = connectLlamaServer(modelPolicy('m', { settings }), { port, apiKey: 'secret' }, clock);
   onTestFinished(() => connection.close());
   return connection;
 }
@@ -166,5 +167,46 @@ describe('idle', () => {
     asked = 0;
     const connection = await serve(answering([501, {}]));
     await expect(connection.idle(signal)).rejects.toThrow('/slots answered 501');
+  });
+});
+
+describe('the canary', () => {
+  it.each<[RuntimeSettings, string, object]>([
+    [{}, '/v1/chat/completions', { choices: [{}] }],
+    [{ embeddings: true }, '/v1/embeddings', { data: [{}] }],
+    [{ rerank: true }, '/v1/rerank', { results: [{}] }],
+  ])('asks a child for what it is made for: %j', async (settings, path, body) => {
+    const paths: (string | undefined)[] = [];
+    const connection = await serve(
+      (request, response) => {
+        paths.push(request.url);
+        response.end(JSON.stringify(request.url === path ? body : { error: {} }));
+      },
+      { settings },
+    );
+    await connection.canary(signal);
+    expect(paths).toEqual([path]);
+  });
+
+  it('is dead where the answer is empty', async () => {
+    asked = 0;
+    const connection = await serve(answering([200, { data: [] }]), { settings: { embeddings: true } });
+    await expect(connection.canary(signal)).rejects.toThrow('/v1/embeddings was answered with status 200');
+  });
+});
+
+describe('tokenize', () => {
+  it('gives the tokens as the server writes them, and nothing where it cannot', async () => {
+    const seen: string[] = [];
+    const connection = await serve((request, response) => {
+      request.on('data', (bytes) => seen.push(`${request.url} ${bytes}`));
+      request.on('end', () => response.end(JSON.stringify({ tokens: [{ id: 1, piece: 'a' }] })));
+    });
+    const how = { addSpecial: true, withPieces: true };
+    expect(await connection.tokenize?.('a', how, signal)).toEqual([{ id: 1, piece: 'a' }]);
+    expect(seen).toEqual(['/tokenize {"content":"a","add_special":true,"with_pieces":true}']);
+    asked = 0;
+    const old = await serve(answering([404, {}]));
+    expect(await old.tokenize?.('a', how, signal)).toBeUndefined();
   });
 });

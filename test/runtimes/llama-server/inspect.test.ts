@@ -83,8 +83,16 @@ describe('capabilities of a file', () => {
     expect(made.capabilitySources?.embeddings).toBe(
       'not started with --embeddings; the model is made for it (pooling mean)',
     );
-    const started = await inspect({}, { settings: { extraArgs: ['--embeddings'] } });
-    expect(started.capabilities.embeddings).toBe(true);
+    for (const settings of [{ embeddings: true }, { extraArgs: ['--embeddings'] }]) {
+      const { capabilities } = await inspect({}, { settings });
+      expect(capabilities).toMatchObject({ embeddings: true, rerank: false, generation: false });
+    }
+  });
+
+  it('knows of scores only where the server is started for them', async () => {
+    expect((await inspect({})).capabilities).toMatchObject({ rerank: false, generation: true });
+    const { capabilities } = await inspect({}, { settings: { rerank: true }, capabilities: { generation: true } });
+    expect(capabilities).toMatchObject({ rerank: true, embeddings: false, generation: true });
   });
 
   it("counts the operator's word over its own and says so", async () => {
