@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildSimulator } from '../../runtimes/rkllm/simulator/build-simulator.ts';
 import {
   demoModel,
   demoPolicy,
@@ -9,11 +13,13 @@ import {
   type TestGateway,
   until,
 } from '../helpers/gateway.ts';
+import { writeStandIn } from '../runtimes/rkllm/npu-bed.ts';
 
 // What is not a conversation: vectors, scores, tokens, and the operator's hand on the models.
 
 let gateway: TestGateway;
 let client: OpenAI;
+let folder: string;
 
 beforeAll(async () => {
   const policy = demoPolicy(['tiny']);
@@ -21,11 +27,21 @@ beforeAll(async () => {
   policy.models['vectors'] = { ...demoModel('tiny'), settings: { embeddings: true, pooling: 'mean' } };
   policy.models['scores'] = { ...demoModel('tiny'), settings: { rerank: true } };
   policy.models['gone'] = { ...demoModel('tiny'), file: '/nowhere/Some_Model-4B-Q4_K_M.gguf' };
+  folder = mkdtempSync(join(tmpdir(), 'sluice-vectors-'));
+  policy.devices['npu'] = { lanes: 1 };
+  policy.runtimes['npu'] = { kind: 'rkllm', device: 'npu', library: await buildSimulator('1.2.3') };
+  const npu = (name: string) => ({
+    runtime: 'npu',
+    file: writeStandIn(join(folder, `${name}.rkllm`), { context: 512 }),
+  });
+  policy.models['npu-vectors'] = { ...npu('vectors'), settings: { embeddings: true } };
+  policy.models['npu-scores'] = { ...npu('scores'), settings: { rerank: true } };
   gateway = await startTestGateway(policy);
   client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
 afterAll(async () => {
   await gateway?.stop();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 const post = async (path: string, body: unknown) => {
@@ -65,6 +81,41 @@ describe('embeddings', () => {
     expect(await post('/v1/embeddings', body)).toMatchObject({ status, body: { error: { code } } });
   });
 
+  it('come from the NPU in base64 as well, which its runtime does not write', async () => {
+    const ask = (encoding_format?: 'float') =>
+      client.embeddings.create({
+        model: 'npu-vectors',
+        input: ['one', 'two'],
+        ...(encoding_format && { encoding_format }),
+      });
+    const [asText, asNumbers] = [await ask(), await ask('float')];
+    for (const [index, { embedding }] of asText.data.entries()) {
+      expect(Math.hypot(...embedding)).toBeCloseTo(1, 4);
+      const numbers = asNumbers.data[index]?.embedding ?? [];
+      expect(Math.max(...embedding.map((value, at) => Math.abs(value - (numbers[at] ?? Number.NaN))))).toBeLessThan(
+        1e-5,
+      );
+    }
+    expect(asText).toMatchObject({ x_router: { model: 'npu-vectors' } });
+  });
+
+  it('are given up within moments when the client leaves, and the lane is free', async () => {
+    const leaving = new AbortController();
+    const body = JSON.stringify({
+      model: 'vectors',
+      input: Array.from({ length: 2048 }, (_, n) => `${n} who are you?`),
+    });
+    const left = fetch(`${gateway.url}/v1/embeddings`, { method: 'POST', body, signal: leaving.signal }).catch(
+      () => 'left',
+    );
+    await until('it runs', async () => (await gateway.json('/router/status')).requests_active === 1);
+    leaving.abort();
+    expect(await left).toBe('left');
+    await gateway.idle();
+    expect(gateway.records().at(-1)).toMatchObject({ model: 'vectors', outcome: { kind: 'cancelled' } });
+    expect((await post('/v1/embeddings', { model: 'vectors', input: 'a' })).status).toBe(200);
+  });
+
   it('are not computed by a model that answers chats, and the other way round', async () => {
     const chat = await gateway.chat({ model: 'vectors', messages: [{ role: 'user', content: 'Who are you?' }] });
     expect(JSON.parse(chat.text).error).toMatchObject({ code: 'unsupported_feature' });
@@ -75,14 +126,28 @@ describe('embeddings', () => {
 
 describe('reranking', () => {
   it('scores every document and puts the best first', async () => {
-    const asked = { query: 'Who are you?', documents: ['I am the tiny tier.', 'No.'], return_documents: true };
+    const documents = ['I am the tiny tier.', 'No.'];
+    const asked = { model: 'scores', query: 'Who are you?', documents, return_documents: true };
     const { status, body } = await post('/v1/rerank', asked);
     expect(status).toBe(200);
     expect(body.x_router.model).toBe('scores');
     const scores = body.results.map((row: { relevance_score: number }) => row.relevance_score);
     expect(scores).toEqual(scores.toSorted((one: number, other: number) => other - one));
-    for (const row of body.results) expect(row.document.text).toBe(asked.documents[row.index]);
+    for (const row of body.results) expect(row.document.text).toBe(documents[row.index]);
     expect((await post('/rerank', { ...asked, top_n: 1 })).body.results).toHaveLength(1);
+  });
+});
+
+describe('reranking on the NPU', () => {
+  it('puts the best first', async () => {
+    const { body } = await post('/v1/rerank', {
+      model: 'npu-scores',
+      query: 'what',
+      documents: ['this', 'that', 'it'],
+    });
+    expect(body.results.map(({ index }: { index: number }) => index).toSorted()).toEqual([0, 1, 2]);
+    const scores = body.results.map((row: { relevance_score: number }) => row.relevance_score);
+    expect(scores).toEqual(scores.toSorted((one: number, other: number) => other - one));
   });
 });
 
@@ -120,6 +185,7 @@ describe('tokens', () => {
     [{ content: 'a', with_pieces: 'yes' }, 'with_pieces'],
     [{ content: 'a', model: 7 }, 'model'],
     [{ content: 'a', model: 'nobody' }, 'model'],
+    [{ content: 'a', model: 'npu-scores' }, 'model'],
   ])('are refused: %j', async (body, param) => {
     expect((await post('/v1/tokenize', body)).body.error).toMatchObject({ type: 'invalid_request_error', param });
   });
