@@ -91,7 +91,7 @@ export function createAdapters(
   profileOf: (model: ModelId) => Profile,
 ): ReadonlyMap<string, RuntimeAdapter> {
   return new Map<string, RuntimeAdapter>([
-    ['llama-server', createLlamaServerAdapter({ clock, environment, emit: events.emit })],
+    ['llama-server', createLlamaServerAdapter({ clock, environment, emit: events.emit, dataDir })],
     ['rkllm', createRkllmAdapter({ clock, environment, dataDir, profileOf })],
     ['simulated', createSimulatedAdapter({ clock, speed: simulation?.speed ?? 1 })],
   ]);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../src/core/clock.ts';
 import { GatewayError, messageOf } from '../../src/core/errors.ts';
@@ -12,6 +12,7 @@ import { connectLlamaServer } from './connection.ts';
 import { explainExit } from './explain-exit.ts';
 import { createFileInspector } from './inspect.ts';
 import { createProgramProbe, type ProbedProgram } from './probe.ts';
+import { savedSlot } from './saved-slot.ts';
 
 /** What the adapter needs of the world. */
 export type LlamaServerDeps = {
@@ -20,6 +21,8 @@ export type LlamaServerDeps = {
   readonly environment?: NodeJS.ProcessEnv;
   /** Told when settings had to be fitted to the machine. */
   readonly emit?: EmitEvent;
+  /** Where slots are saved; nowhere where not given. */
+  readonly dataDir?: string;
   /** CPUs of the machine, sorted; read from the system where not given. */
   readonly cpus?: readonly number[];
 };
@@ -30,6 +33,7 @@ export function createLlamaServerAdapter(deps: LlamaServerDeps): RuntimeAdapter 
   const probe = createProgramProbe();
   const inspectFile = createFileInspector();
   const place = createPlacement(deps, environment);
+  const slotsOf = (model: ModelPolicy) => (deps.dataDir === undefined ? undefined : savedSlot(deps.dataDir, model));
 
   const probeProgram = async (runtime: RuntimePolicy): Promise<ProbedProgram> => {
     const name = runtime.binary ?? 'llama-server';
@@ -50,9 +54,12 @@ export function createLlamaServerAdapter(deps: LlamaServerDeps): RuntimeAdapter 
       const availability = file.kind === 'facts' ? tryCommandLine(model, program, place) : file.availability;
       return { availability, facts, runtimeVersion: program.version };
     },
-    launch: async (model, runtime, endpoint) =>
-      buildCommandLine(model, endpoint, await probeProgram(runtime), place(model)),
-    connect: (model, endpoint) => connectLlamaServer(model, endpoint, deps.clock),
+    launch: async (model, runtime, endpoint) => {
+      const slots = slotsOf(model);
+      if (slots !== undefined) mkdirSync(slots.folder, { recursive: true });
+      return buildCommandLine(model, endpoint, await probeProgram(runtime), { ...place(model), slots: slots?.folder });
+    },
+    connect: (model, endpoint) => connectLlamaServer(model, endpoint, { clock: deps.clock, slots: slotsOf(model) }),
     explainExit,
   };
 }

@@ -10,6 +10,8 @@ export type CpuPlacement = {
   readonly cpus: readonly number[] | undefined;
   /** Whether the `taskset` program exists. */
   readonly hasTaskset: boolean;
+  /** Folder in which slots may be saved; undefined = nowhere. */
+  readonly slots?: string | undefined;
 };
 
 /** Cap of the prompt cache in RAM where the policy names none; llama-server's own default of 8 GiB is a board's whole memory. */
@@ -35,6 +37,8 @@ export function buildCommandLine(
     ...flags.needed('port', ['--port'], String(endpoint.port)),
     ...winningFlags(settings, flags),
     ...supervisedFlags(model, flags),
+    // A build without the flag cannot save a slot; its prompts are then read again.
+    ...(placement.slots === undefined ? [] : flags.optional(['--slot-save-path'], placement.slots)),
     // On the command line the key could be read by every user of the machine.
     ...(keyInEnvironment ? [] : flags.needed('api key', ['--api-key'], endpoint.apiKey)),
     ...ownPlacement(placement, flags),

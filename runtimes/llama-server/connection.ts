@@ -4,6 +4,7 @@ import type { ModelPolicy } from '../../src/core/policy.ts';
 import type { ChildEndpoint, RunningManifest, RuntimeConnection, TokenizeOptions } from '../../src/core/runtime.ts';
 import { createEngineClient, type EngineClient, type JsonReply } from '../../src/transport/engine-client.ts';
 import { readProps } from './read-props.ts';
+import { restoreSlot, type SavedSlot, saveSlot } from './saved-slot.ts';
 
 /** A socket for `/health` and `/slots` beside those of the slots. */
 const SPARE_CONNECTIONS = 1;
@@ -21,18 +22,28 @@ const HEALTH_LIMIT_MS = 2_000;
 const PROPS_LIMIT_MS = 1_000;
 
 /** Opens the way to a llama-server that was started on this endpoint. */
-export function connectLlamaServer(model: ModelPolicy, endpoint: ChildEndpoint, clock: Clock): RuntimeConnection {
+export function connectLlamaServer(
+  model: ModelPolicy,
+  endpoint: ChildEndpoint,
+  { clock, slots }: { readonly clock: Clock; readonly slots?: SavedSlot | undefined },
+): RuntimeConnection {
   const client = createEngineClient({
     origin: `http://127.0.0.1:${endpoint.port}`,
     headers: { authorization: `Bearer ${endpoint.apiKey}` },
     connections: (model.settings.parallel ?? 1) + SPARE_CONNECTIONS,
   });
   let manifest: RunningManifest | undefined;
+  let isStateKept = false;
   return {
     ready: (signal) =>
       untilReady(client, clock, signal, async () => {
         manifest = await askProps(client, model, clock, signal);
+        if (slots !== undefined) await restoreSlot(client, slots, { clock, signal });
       }),
+    keepState: (keep) => {
+      isStateKept = keep;
+    },
+    suspend: () => (isStateKept && slots !== undefined ? saveSlot(client, slots, clock) : undefined),
     manifest: () => manifest,
     countTokens: (body, signal) => countTokens(client, body, signal),
     tokenize: (text, how, signal) => tokenize(client, { text, how }, signal),

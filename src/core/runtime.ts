@@ -116,6 +116,13 @@ export interface RuntimeConnection {
   tokenize?(text: string, how: TokenizeOptions, signal: AbortSignal): Promise<readonly unknown[] | undefined>;
   /** Why the child should make way for a fresh one once nothing runs; undefined as long as it is well. */
   worn?(rssBytes: number): string | undefined;
+  /**
+   * Whether what the child holds of prompts is worth keeping: something goes on with it later. Then `suspend` saves it
+   * where the kind can, and the next process of the model begins with it.
+   */
+  keepState?(keep: boolean): void;
+  /** Called before the process is asked to go; resolves when what is to be kept is on the disk. Undefined = nothing is. */
+  suspend?(): Promise<void> | undefined;
   /** Closes sockets. The process is the supervisor's. */
   close(): void;
 }

@@ -276,6 +276,13 @@ export class Child {
     const incarnation = this.#incarnation;
     if (incarnation === undefined || this.#stopping) return;
     this.#stopping = true;
+    const suspended = incarnation.connection.suspend?.();
+    if (suspended === undefined) this.#signalEnd(incarnation);
+    // It may have died meanwhile.
+    else void suspended.finally(() => incarnation.alive && this.#signalEnd(incarnation));
+  }
+
+  #signalEnd(incarnation: Incarnation): void {
     incarnation.process.signal('SIGTERM');
     this.#cancelTimers.push(
       this.#deps.clock.after(STOP_GRACE_MS, () => {

@@ -73,7 +73,7 @@ export function engineAdapter(clock: Clock): RuntimeAdapter {
         environment: { ...model.settings.environment },
       };
     },
-    connect: (model, endpoint) => connectLlamaServer(model, endpoint, clock),
+    connect: (model, endpoint) => connectLlamaServer(model, endpoint, { clock }),
     explainExit: (lines) => {
       const line = lines.find((text) => text.includes('hopeless'));
       return line === undefined ? undefined : { reason: `it says: ${line}`, permanent: true };

@@ -2,7 +2,7 @@ import { requestIdOf } from '../../batch/write-results.ts';
 import { classify } from '../../classify/classify.ts';
 import type { Batch, BatchUsage, ClaimedJob } from '../../core/batch.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { Decision } from '../../core/decision.ts';
+import type { Decision, Workload } from '../../core/decision.ts';
 import { type ErrorCode, GatewayError, messageOf } from '../../core/errors.ts';
 import { type ModelId, requestId } from '../../core/ids.ts';
 import type { Policy } from '../../core/policy.ts';
@@ -12,6 +12,7 @@ import { readFinal } from '../../dialects/engine/final.ts';
 import { decide } from '../../route/decide.ts';
 import type { RequestRun, ServeParts, ServeSink } from '../job.ts';
 import { startRequest } from '../request-run.ts';
+import { bodyOf, isResumable, type Partial, ReplyAssembler, readPartial, resumingBody } from './resume.ts';
 
 /** What one item needs. */
 export type ItemParts = {
@@ -20,6 +21,8 @@ export type ItemParts = {
   readonly policy: () => Policy;
   readonly snapshot: () => Snapshot;
   readonly codecOf: (path: string) => GenerationCodec;
+  /** Says that the model's child holds what an interrupted answer goes on with, or no longer does. */
+  readonly keepState: (model: ModelId, keep: boolean) => void;
 };
 
 /** One item that is to be run on one model. */
@@ -40,8 +43,8 @@ export type ItemEnd =
   | { readonly kind: 'crashed'; readonly error: GatewayError; readonly text: string }
   /** Not its fault, and not for long: it is tried again. */
   | { readonly kind: 'later'; readonly error: GatewayError }
-  /** It made way for people; `spentMs` of engine time are lost. */
-  | { readonly kind: 'preempted'; readonly spentMs: number };
+  /** It made way for people: `lostMs` of engine time are lost, `partial` is what it goes on with. */
+  | { readonly kind: 'preempted'; readonly lostMs: number; readonly partial: string | undefined };
 
 /** A running attempt. */
 export type RunningItem = {
@@ -62,103 +65,181 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
 
 /** Runs one item like any other request of class `batch`, on the model the plan gives it, window or not. */
 export function runItem(parts: ItemParts, item: Item): RunningItem {
-  let run: RequestRun | undefined;
-  let stop: () => void = () => undefined;
-  const end = new Promise<ItemEnd>((resolve) => {
-    stop = () => {
-      run?.abort();
-      resolve({ kind: 'later', error: new GatewayError('shutting_down', 'stopped') });
-    };
+  const attempt = new Attempt(parts, item);
+  return { end: attempt.end, stop: () => attempt.stop() };
+}
+
+class Attempt {
+  readonly end: Promise<ItemEnd>;
+  readonly #parts: ItemParts;
+  readonly #item: Item;
+  #resolve: (end: ItemEnd) => void = () => undefined;
+  #run: RequestRun | undefined;
+
+  constructor(parts: ItemParts, item: Item) {
+    this.#parts = parts;
+    this.#item = item;
+    this.end = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
     try {
-      const decoded = decode(parts, item);
-      const decision = decideFor(parts, item, decoded);
-      if (decision.kind === 'refused') {
-        const { code, message } = decision.refusal;
-        resolve(failure(parts, item, new GatewayError(code, message)));
-        return;
-      }
-      run = start(parts, { item, decoded, decision }, resolve);
+      this.#begin();
     } catch (error) {
-      resolve(failure(parts, item, asGatewayError(error)));
+      this.#failed(asGatewayError(error));
     }
-  });
-  return { end, stop: () => stop() };
+  }
+
+  stop(): void {
+    this.#run?.abort();
+    this.#resolve({ kind: 'later', error: new GatewayError('shutting_down', 'stopped') });
+  }
+
+  #begin(): void {
+    const { codecOf, policy } = this.#parts;
+    const { batch, line, model, job } = this.#item;
+    const body = bodyOf(line);
+    const asBatch = (name: string) => (name === 'x-router-class' ? 'batch' : undefined);
+    const decoded = codecOf(batch.request.endpoint).decode(Buffer.from(JSON.stringify(body)), asBatch);
+    const { workload, decision } = this.#decide(decoded);
+    if (decision.kind === 'refused') {
+      this.#failed(new GatewayError(decision.refusal.code, decision.refusal.message));
+      return;
+    }
+    const canContinue = policy().runtimes.get(policy().models.get(model)?.runtime ?? ('' as never))?.kind === CONTINUES;
+    const isChat = batch.request.endpoint === '/v1/chat/completions';
+    const asStream = policy().batch.yield === 'resume' && canContinue && isChat && isResumable(body);
+    const before = asStream ? readPartial(job.partial, model) : undefined;
+    this.#start({ decoded, workload, decision, ...(asStream && { resumable: { body, before } }) });
+  }
+
+  #decide({ facts }: DecodedGeneration): { readonly workload: Workload; readonly decision: Decision } {
+    const { policy, snapshot } = this.#parts;
+    const classified = classify({ ...facts, model: this.#item.model }, policy(), undefined);
+    if (classified.kind === 'invalid') throw new GatewayError(classified.code, classified.message);
+    const { workload } = classified;
+    // When batches run is the batch's own matter; the window of the class is for requests that ask for it by name.
+    return { workload, decision: decide(workload, { ...snapshot(), windows: new Map() }, policy()) };
+  }
+
+  #start(begun: Begun): void {
+    const { clock, serve, policy } = this.#parts;
+    const { batch, job } = this.#item;
+    const { decoded, workload, decision, resumable } = begun;
+    const id = requestId(requestIdOf(batch.id, job.line));
+    this.#run = startRequest(
+      serve,
+      {
+        ...{ requestId: id, workload, decision, features: undefined, client: batch.client },
+        receivedAtMs: clock.nowMs(),
+        receivedMs: clock.monotonicMs(),
+        yieldsTo: policy().batch.yield === 'finish' ? [] : policy().classes.batch.yieldTo,
+        path: decoded.enginePath,
+        bodyFor: (model) =>
+          resumable === undefined
+            ? decoded.engineBody(model, workload.outputTokensMax)
+            : resumingBody(resumable.body, model, resumable.before),
+      },
+      resumable === undefined ? this.#wholeSink(begun) : this.#streamSink(resumable),
+    );
+  }
+
+  #wholeSink({ decoded, decision }: Begun): ServeSink {
+    const { clock } = this.#parts;
+    const { batch, job } = this.#item;
+    const writer = decoded.writer({
+      requestId: requestId(requestIdOf(batch.id, job.line)),
+      receivedAtMs: clock.nowMs(),
+      promptTokens: Math.round(decision.predicted.promptTokens),
+      nowMs: () => clock.nowMs(),
+    });
+    return this.#sink({
+      head: (model) => void writer.begin(model),
+      chunk: () => true,
+      end: (last) => ({ body: String(writer.end(last)), usage: usageOf(last) }),
+      partial: () => undefined,
+    });
+  }
+
+  #streamSink({ before }: Resumable): ServeSink {
+    const { clock } = this.#parts;
+    const { batch, job, model } = this.#item;
+    const assembler = new ReplyAssembler(before);
+    return this.#sink({
+      head: () => undefined,
+      chunk: (bytes) => {
+        assembler.push(bytes);
+        return true;
+      },
+      end: (last) => {
+        assembler.push(last);
+        return assembler.reply(requestIdOf(batch.id, job.line), model, Math.floor(clock.nowMs() / 1000));
+      },
+      partial: () => assembler.partial(model),
+    });
+  }
+
+  #sink({ head, chunk, end, partial }: ReplyReader): ServeSink {
+    const { keepState } = this.#parts;
+    const { model } = this.#item;
+    return {
+      moved: () => undefined,
+      head,
+      chunk,
+      end: (last) => {
+        keepState(model, false);
+        try {
+          const { body, usage } = end(last);
+          this.#resolve({ kind: 'done', text: resultLine(this.#item, 200, body), usage });
+        } catch (error) {
+          this.#failed(new GatewayError('runtime_failed', messageOf(error)));
+        }
+      },
+      failed: (error) => this.#failed(error),
+      madeWay: (spentMs) => {
+        const kept = partial();
+        keepState(model, kept !== undefined);
+        const isKept = kept !== undefined;
+        this.#resolve({
+          kind: 'preempted',
+          lostMs: isKept ? 0 : spentMs,
+          partial: isKept ? JSON.stringify(kept) : undefined,
+        });
+        return true;
+      },
+    };
+  }
+
+  #failed(error: GatewayError): void {
+    const codec = this.#parts.codecOf(this.#item.batch.request.endpoint);
+    const { status, body } = codec.encodeError(error);
+    const code = status ?? error.details.status ?? (FINAL.has(error.code) ? 400 : 502);
+    const text = resultLine(this.#item, code, body);
+    // An answer that falls apart falls apart again.
+    if (FINAL.has(error.code) || error.code === 'degenerate_output') this.#resolve({ kind: 'refused', text });
+    else if (error.code === 'runtime_failed') this.#resolve({ kind: 'crashed', error, text });
+    else this.#resolve({ kind: 'later', error });
+  }
 }
 
-type Started = {
-  readonly item: Item;
+/** The runtime kind that goes on with an assistant's turn that has begun. */
+const CONTINUES = 'llama-server';
+
+type Resumable = { readonly body: Readonly<Record<string, unknown>>; readonly before: Partial | undefined };
+
+type Begun = {
   readonly decoded: DecodedGeneration;
-  readonly decision: Extract<Decision, { kind: 'chosen' }> & { readonly workload: Decided['workload'] };
+  readonly workload: Workload;
+  readonly decision: Extract<Decision, { kind: 'chosen' }>;
+  readonly resumable?: Resumable;
 };
-type Decided = ReturnType<typeof decideFor>;
 
-function decode({ codecOf }: ItemParts, { batch, line }: Item): DecodedGeneration {
-  const { body } = JSON.parse(line.toString('utf8')) as { readonly body: unknown };
-  const asBatch = (name: string) => (name === 'x-router-class' ? 'batch' : undefined);
-  return codecOf(batch.request.endpoint).decode(Buffer.from(JSON.stringify(body)), asBatch);
-}
-
-function decideFor({ policy, snapshot }: ItemParts, { model }: Item, { facts }: DecodedGeneration) {
-  const classified = classify({ ...facts, model }, policy(), undefined);
-  if (classified.kind === 'invalid') throw new GatewayError(classified.code, classified.message);
-  const { workload } = classified;
-  // When batches run is the batch's own matter; the window of the class is for requests that ask for it by name.
-  const decision = decide(workload, { ...snapshot(), windows: new Map() }, policy());
-  return { ...decision, workload };
-}
-
-function start(parts: ItemParts, { item, decoded, decision }: Started, resolve: (end: ItemEnd) => void): RequestRun {
-  const { clock, serve, policy } = parts;
-  const { batch, job } = item;
-  const { workload } = decision;
-  const id = requestId(requestIdOf(batch.id, job.line));
-  const receivedAtMs = clock.nowMs();
-  const receivedMs = clock.monotonicMs();
-  const promptTokens = Math.round(decision.predicted.promptTokens);
-  const writer = decoded.writer({ requestId: id, receivedAtMs, promptTokens, nowMs: () => clock.nowMs() });
-  const sink: ServeSink = {
-    moved: () => undefined,
-    head: (model) => void writer.begin(model),
-    chunk: () => true,
-    end: (last) => {
-      try {
-        const body = String(writer.end(last));
-        resolve({ kind: 'done', text: resultLine(item, 200, body), usage: usageOf(last) });
-      } catch (error) {
-        resolve(failure(parts, item, new GatewayError('runtime_failed', messageOf(error))));
-      }
-    },
-    failed: (error) => resolve(failure(parts, item, error)),
-    madeWay: (spentMs) => {
-      resolve({ kind: 'preempted', spentMs });
-      return true;
-    },
-  };
-  return startRequest(
-    serve,
-    {
-      ...{ requestId: id, receivedAtMs, receivedMs, workload, decision, features: undefined },
-      client: batch.client,
-      yieldsTo: policy().batch.yield === 'finish' ? [] : policy().classes.batch.yieldTo,
-      path: decoded.enginePath,
-      bodyFor: (model) => decoded.engineBody(model, workload.outputTokensMax),
-    },
-    sink,
-  );
-}
-
-function failure({ codecOf }: ItemParts, item: Item, error: GatewayError): ItemEnd {
-  const text = errorLine(item, codecOf(item.batch.request.endpoint), error);
-  // An answer that falls apart falls apart again.
-  if (FINAL.has(error.code) || error.code === 'degenerate_output') return { kind: 'refused', text };
-  if (error.code === 'runtime_failed') return { kind: 'crashed', error, text };
-  return { kind: 'later', error };
-}
-
-function errorLine(item: Item, codec: GenerationCodec, error: GatewayError): string {
-  const { status, body } = codec.encodeError(error);
-  return resultLine(item, status ?? error.details.status ?? (FINAL.has(error.code) ? 400 : 502), body);
-}
+type ReplyReader = {
+  readonly head: (model: ModelId) => void;
+  readonly chunk: (bytes: Buffer) => boolean;
+  /** The reply as JSON text; throws where it is none. */
+  readonly end: (last: Buffer) => { readonly body: string; readonly usage: BatchUsage };
+  readonly partial: () => Partial | undefined;
+};
 
 // The body is JSON text already; parsed and written again it is sure to be on one line.
 function resultLine({ batch, job }: Item, status: number, body: string): string {

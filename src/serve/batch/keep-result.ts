@@ -72,10 +72,11 @@ async function keepOnce(
       await queue.finish(job, { state: 'failed', model, text: end.text, usage: NO_USAGE });
       return;
     case 'preempted':
-      await queue.giveBack(job, { ...back, lostMs: end.spentMs, preempted: true });
+      await queue.giveBack(job, { ...back, lostMs: end.lostMs, preempted: true, partial: end.partial });
       return;
     case 'later':
-      await queue.giveBack(job, back);
+      // What was there before is still good.
+      await queue.giveBack(job, { ...back, partial: job.partial });
       return;
     case 'crashed': {
       const crashes = job.crashes + 1;

@@ -21,7 +21,7 @@ async function serve(
 }
 
 function connectTo(port: number, clock = systemClock, settings: RuntimeSettings = {}) {
-  const connection = connectLlamaServer(modelPolicy('m', { settings }), { port, apiKey: 'secret' }, clock);
+  const connection = connectLlamaServer(modelPolicy('m', { settings }), { port, apiKey: 'secret' }, { clock });
   onTestFinished(() => connection.close());
   return connection;
 }
