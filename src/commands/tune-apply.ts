@@ -6,10 +6,10 @@ import { systemClock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
 import { editPolicyText } from '../policy/edit-policy.ts';
+import { lineDiff } from '../policy/line-diff.ts';
 import { readPolicyText } from '../policy/load.ts';
 import { replacePolicyFile } from '../policy/replace-policy.ts';
 import type { TuneRun } from '../store/tune-table.ts';
-import { lineDiff } from './line-diff.ts';
 
 /** What applying a winner needs of the command line. */
 export type ApplyOptions = { readonly policy: string; readonly yes?: true };

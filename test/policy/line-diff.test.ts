@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lineDiff } from '../../src/commands/line-diff.ts';
+import { lineDiff } from '../../src/policy/line-diff.ts';
 
 const text = (lines: readonly string[]) => lines.join('\n');
 
