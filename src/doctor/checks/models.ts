@@ -1,0 +1,115 @@
+import { checkCompatibility } from '../../../runtimes/rkllm/files/compatibility.ts';
+import { parseModelName } from '../../../runtimes/rkllm/files/model-name.ts';
+import type { Soc } from '../../../runtimes/rkllm/files/soc.ts';
+import { formatBytes } from '../../core/format.ts';
+import { about, type Finding, fault, fine, warning } from '../finding.ts';
+import type { Host } from '../host.ts';
+import { type LookedModel, memoryOf } from '../look-at-models.ts';
+
+/** The model files: missing, damaged, made for another chip, too large. */
+export function checkModels(host: Host): readonly Finding[] {
+  if (host.policy.kind !== 'valid') return [];
+  const found = host.models.map((looked) => ({ looked, faults: faultsOf(looked, host) }));
+  const usable = found.filter(({ faults, looked }) => faults.length === 0 && canRun(looked, host));
+  const measured = `${usable.length} of ${found.length} can run`;
+  const title = 'models';
+  const summary =
+    usable.length === 0
+      ? fault(
+          'models',
+          { title, measured, why: 'every request will be refused (no_usable_model)' },
+          found.length === 0
+            ? 'declare models in the policy'
+            : 'put a model file where the policy looks for it, see below',
+        )
+      : fine('models', { title, measured, why: usable.map(({ looked }) => looked.model.id).join(', ') });
+  return [summary, ...found.flatMap(({ faults }) => faults)];
+}
+
+/** NPU models need a board; what that lacks is said elsewhere. */
+function canRun({ kind }: LookedModel, { soc, library }: Host): boolean {
+  if (kind !== 'rkllm') return true;
+  return library.kind === 'found' && library.refused === undefined && (soc !== undefined || library.simulated);
+}
+
+function faultsOf(looked: LookedModel, host: Host): readonly Finding[] {
+  switch (looked.content.kind) {
+    case 'none':
+      return [];
+    case 'missing':
+      return [missing(looked, host.soc)];
+    case 'damaged': {
+      const { reason, remedy } = looked.content;
+      const title = `file of ${looked.model.id}`;
+      const why = 'the model is listed as unavailable and never chosen';
+      return [fault(about('model-file', looked.model.id), { title, measured: host.files.shown(reason), why }, remedy)];
+    }
+    case 'present':
+      return [...incompatible(looked, host), ...tooLarge(looked, host)];
+  }
+}
+
+function missing({ model, kind, file }: LookedModel, soc: Soc | undefined): Finding {
+  const fact = {
+    title: `${model.id} is missing`,
+    measured: `${file} does not exist`,
+    why: 'the model is listed as unavailable and never chosen; the others serve',
+  };
+  const id = about('model-missing', model.id);
+  if (kind !== 'rkllm') return warning(id, fact, `copy the GGUF file there, or correct models.${model.id}.file`);
+  const facts = parseModelName(file);
+  const target = soc?.id ?? facts.soc ?? 'rk3588';
+  const cores = Math.min(facts.npuCores ?? 3, soc?.npuCores ?? 3);
+  const why = `${fact.why}. Conversion to .rkllm runs on x86-64 Linux only, not on the board and not on macOS`;
+  const remedy = `copy a file made for ${target} there; to convert one: rkllm-toolkit on an x86-64 PC with target_platform ${target}, num_npu_core ${cores}, ${facts.dtype ?? 'w8a8'}`;
+  return warning(id, { ...fact, why }, remedy);
+}
+
+function incompatible(looked: LookedModel, { soc, library }: Host): readonly Finding[] {
+  const { content, model } = looked;
+  if (content.kind !== 'present' || content.rkllm === undefined) return [];
+  const isSimulator = library.kind === 'found' && library.simulated;
+  // No board: said once, for the machine. The simulator judges its files by itself.
+  if (soc === undefined || isSimulator) return [];
+  const id = about('model-file', model.id);
+  const title = `file of ${model.id}`;
+  if (content.isStandIn) {
+    const why = 'it holds a few lines of text; the real library refuses it ("invalid rkllm model!")';
+    return [
+      fault(
+        id,
+        { title, measured: `${looked.file} is a stand-in for the simulator`, why },
+        'name a converted .rkllm file',
+      ),
+    ];
+  }
+  const runtimeVersion = library.kind === 'found' ? library.version : undefined;
+  return checkCompatibility(content.rkllm, { soc, runtimeVersion })
+    .filter(({ code }) => code !== 'toolkit_newer')
+    .map(({ reason, remedy, code }) =>
+      fault(id, { title, measured: `${looked.file}: ${reason}`, why: WHY[code] }, remedy),
+    );
+}
+
+const WHY = {
+  soc_unsupported: 'the library runs on Rockchip chips only',
+  soc_mismatch: 'a file is made for one chip: "the model\'s target_platform does not match the real platform"',
+  too_many_cores:
+    'the cores are fixed at conversion; more than the chip has give "Invalid NPU Core" or "Resource Busy"',
+  dtype_unsupported:
+    'the NPU has no instructions for it: RK3588 takes w8a8 and its groups and no w4, RK3576 w4a16 and w8a8',
+  toolkit_newer: 'a library does not load files of a newer toolkit',
+} as const;
+
+function tooLarge(looked: LookedModel, { budgetBytes }: Host): readonly Finding[] {
+  const need = memoryOf(looked);
+  if (need === undefined || budgetBytes === undefined || need.value <= budgetBytes) return [];
+  const fact = {
+    title: `size of ${looked.model.id}`,
+    measured: `${formatBytes(need.value)} (${need.provenance}), of ${formatBytes(budgetBytes)} for models`,
+    why: 'it needs more than all models may have, so it is never loaded; a 4B Q4_K_M of 2.25 GB weights takes 5.3 GB',
+  };
+  const remedy =
+    'shorten settings.context, set cache_type_k and cache_type_v to q8_0, or use a smaller quantization; enabled: false ends this message';
+  return [fault(about('model-size', looked.model.id), fact, remedy)];
+}

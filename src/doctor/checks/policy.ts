@@ -1,0 +1,45 @@
+import { type Finding, fault, fine, warning } from '../finding.ts';
+import type { Host } from '../host.ts';
+
+/** Whether there is a policy, and whether it can be served. */
+export function checkPolicyFile({ policy, files }: Host): readonly Finding[] {
+  const title = 'policy file';
+  const file = files.shown(policy.file);
+  switch (policy.kind) {
+    case 'valid':
+      return [
+        fine('policy', {
+          title,
+          measured: `${file}: ${policy.policy.models.size} models on ${policy.policy.runtimes.size} runtimes`,
+          why: 'it is valid; everything below is judged by it',
+        }),
+      ];
+    case 'absent':
+      return [
+        warning(
+          'policy',
+          {
+            title,
+            measured: `${file} does not exist`,
+            why: 'without a policy there is nothing to serve, and no model to judge',
+          },
+          'write one (README.md shows the smallest), or name it with --policy FILE',
+        ),
+      ];
+    case 'invalid': {
+      const [first = ''] = policy.problems;
+      const more = policy.problems.length - 1;
+      return [
+        fault(
+          'policy',
+          {
+            title,
+            measured: more > 0 ? `${first} (and ${more} more)` : first,
+            why: 'a policy with a problem is not served: a start is refused, and a running gateway keeps its old one',
+          },
+          `sluice policy check ${file}`,
+        ),
+      ];
+    }
+  }
+}
