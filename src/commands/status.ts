@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { systemClock } from '../core/clock.ts';
 import { formatBytes, formatDurationMs } from '../core/format.ts';
 import type { encodeStatus } from '../http/status.ts';
+import { timeText } from './batch-view.ts';
 import { formatTable } from './format-table.ts';
 import { addClientOptions, askRunning, type ClientOptions } from './gateway-options.ts';
 import { MODEL_HEADER, modelRow } from './model-row.ts';
@@ -30,7 +32,27 @@ function describe(status: Status): string {
   for (const lane of status.lanes) {
     lines.push(`lane ${lane.device}: ${lane.running.length} of ${lane.lanes} running, ${lane.waiting.length} waiting`);
   }
+  for (const { name, running, today } of status.clients) {
+    if (running === 0 && today.requests === 0 && today.refused === 0) continue;
+    const tokens = today.prompt_tokens + today.output_tokens;
+    lines.push(
+      `client ${name}: ${running} running; today ${today.requests} requests, ${today.refused} refused, ${tokens} tokens`,
+    );
+  }
+  lines.push(...status.batches.map((batch) => batchLine(batch, systemClock.nowMs())));
   return [...lines, '', ...formatTable(MODEL_HEADER, status.models.map(modelRow))].join('\n');
+}
+
+function batchLine(batch: Status['batches'][number], nowMs: number): string {
+  const { id, request_counts: counts, state, paused, in_time: inTime, predicted_finish: finish } = batch;
+  const by = timeText(Date.parse(batch.deadline), nowMs);
+  const parts = [
+    `${counts.completed + counts.failed} of ${counts.total}`,
+    paused === null ? (state ?? batch.status) : `paused: ${paused}`,
+  ];
+  if (inTime !== null && inTime < counts.total) parts.push(`will not finish by ${by}: ${inTime} of ${counts.total}`);
+  else if (finish !== null) parts.push(`finishes about ${timeText(Date.parse(finish), nowMs)}, deadline ${by}`);
+  return `batch ${id}: ${parts.join(', ')}`;
 }
 
 const simulationLine = ({ board, speed, policy_file }: NonNullable<Status['simulated']>): string =>

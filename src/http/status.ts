@@ -1,6 +1,7 @@
 import type { ClientPolicy } from '../core/client-policy.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { LaneEntry } from '../core/snapshot.ts';
+import type { UsageRow } from '../core/usage.ts';
 import { judgeSnapshot } from '../report/judge-snapshot.ts';
 import type { HttpParts } from './parts.ts';
 import { snakeCase } from './snake-case.ts';
@@ -26,6 +27,7 @@ export function encodeStatus(parts: HttpParts) {
     },
     requests_active: parts.answers.size,
     idle_bench: snakeCase(parts.idleBench()),
+    batches: encodeRunning(parts),
     lanes: [...parts.snapshot().lanes.values()].map((lane) => ({
       device: lane.device,
       lanes: lane.lanes,
@@ -37,6 +39,25 @@ export function encodeStatus(parts: HttpParts) {
   };
 }
 
+// Batches that may be run now or later, everybody's: how far they are and what is done about them.
+function encodeRunning({ batches, batchOutlook }: HttpParts) {
+  return batches.runnable().map(({ id, client, status, counts, request, paused }) => {
+    const outlook = batchOutlook(id);
+    return {
+      id,
+      client,
+      status,
+      request_counts: { total: counts.total, completed: counts.done, failed: counts.failed },
+      state: outlook?.state ?? null,
+      paused: paused ?? null,
+      // Items expected to be done by the deadline; null where nothing is planned yet.
+      in_time: outlook === undefined || Object.keys(outlook.planned).length === 0 ? null : outlook.inTime,
+      predicted_finish: outlook?.predictedFinish ?? null,
+      deadline: new Date(request.deadlineMs).toISOString(),
+    };
+  });
+}
+
 /** Every client of the policy, and whoever asked without a key: what it may use, has used up today and runs now. */
 function encodeClients({ policy, usage, limits }: HttpParts) {
   const clients = policy().clients;
@@ -46,7 +67,7 @@ function encodeClients({ policy, usage, limits }: HttpParts) {
     name,
     running: limits.running(name),
     limits: encodeLimits(clients.find((client) => client.name === name)),
-    today: snakeCase(today.get(name) ?? usage.today(name)),
+    today: encodeUsageRow(today.get(name) ?? usage.today(name)),
   }));
 }
 
@@ -58,8 +79,19 @@ export function encodeUsage({ usage, usageSince, clock }: HttpParts, days: numbe
   const first = new Date(clock.nowMs() - days * DAY_MS).toISOString().slice(0, today.length);
   // Of today what is counted is ahead of what is saved.
   const before = usageSince(first).filter(({ day }) => day < today && day > first);
-  return [...usage.all(), ...before].map(snakeCase);
+  return [...usage.all(), ...before].map(encodeUsageRow);
 }
+
+const encodeUsageRow = (row: UsageRow) => ({
+  day: row.day,
+  client: row.client,
+  requests: row.requests,
+  refused: row.refused,
+  failed: row.failed,
+  prompt_tokens: row.promptTokens,
+  cached_tokens: row.cachedTokens,
+  output_tokens: row.outputTokens,
+});
 
 const encodeLimits = (client: ClientPolicy | undefined) => ({
   requests_per_minute: client?.requestsPerMinute ?? null,
