@@ -150,6 +150,8 @@ export type JobResult = {
   /** The line of the output or error file, as JSON text. */
   readonly text: string;
   readonly usage: BatchUsage;
+  /** Engine time in it that had been spent before, ms: a prompt that was read again; absent = none. */
+  readonly lostMs?: number;
 };
 
 /** Why a job goes back into the queue. */

@@ -60,7 +60,8 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
   const countEnd = database.prepare(`
     UPDATE batches SET done = done + @done, failed = failed + @failed,
       input_tokens = input_tokens + @inputTokens, cached_tokens = cached_tokens + @cachedTokens,
-      output_tokens = output_tokens + @outputTokens, reasoning_tokens = reasoning_tokens + @reasoningTokens
+      output_tokens = output_tokens + @outputTokens, reasoning_tokens = reasoning_tokens + @reasoningTokens,
+      lost_ms = lost_ms + @lostMs
     WHERE id = @batch`);
   const putBack = database.prepare(`
     UPDATE batch_jobs SET lease = NULL, crashes = crashes + @crashes, partial = @partial
@@ -97,9 +98,15 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     take.run({ batch, line: row.line, lease, untilMs: nowMs + leaseMs });
     return claimed(row, lease);
   });
-  const finish = database.transaction((job: ClaimedJob, { state, model, text, usage }: JobResult) => {
+  const finish = database.transaction((job: ClaimedJob, { state, model, text, usage, lostMs = 0 }: JobResult) => {
     if (end.run({ ...keyOf(job), state, model: model ?? null, text }).changes === 0) return false;
-    countEnd.run({ batch: job.batch, done: state === 'done' ? 1 : 0, failed: state === 'failed' ? 1 : 0, ...usage });
+    countEnd.run({
+      batch: job.batch,
+      done: state === 'done' ? 1 : 0,
+      failed: state === 'failed' ? 1 : 0,
+      lostMs,
+      ...usage,
+    });
     return true;
   });
   const giveBack = database.transaction((job: ClaimedJob, why: Parameters<JobQueue['giveBack']>[1]) => {

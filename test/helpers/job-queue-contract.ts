@@ -15,7 +15,7 @@ export type QueueUnderTest = {
 
 const LEASE_MS = 60_000;
 const usage: BatchUsage = { inputTokens: 7, cachedTokens: 2, outputTokens: 3, reasoningTokens: 1 };
-const done = (text = '{}'): JobResult => ({ state: 'done', model: modelId('m'), text, usage });
+const done = (text = '{}'): JobResult => ({ state: 'done', model: modelId('m'), text, usage, lostMs: 0 });
 const failed = (text = '{}'): JobResult => ({ ...done(text), state: 'failed' });
 const notDone = { crashed: false, lostMs: 0, preempted: false, partial: undefined };
 

@@ -12,7 +12,15 @@ import { readFinal } from '../../dialects/engine/final.ts';
 import { decide } from '../../route/decide.ts';
 import type { RequestRun, ServeParts, ServeSink } from '../job.ts';
 import { startRequest } from '../request-run.ts';
-import { bodyOf, isResumable, type Partial, ReplyAssembler, readPartial, resumingBody } from './resume.ts';
+import {
+  bodyOf,
+  isResumable,
+  type Partial,
+  ReplyAssembler,
+  readPartial,
+  resumingBody,
+  type WholeReply,
+} from './resume.ts';
 
 /** What one item needs. */
 export type ItemParts = {
@@ -36,7 +44,7 @@ export type Item = {
 
 /** How an attempt ended. */
 export type ItemEnd =
-  | { readonly kind: 'done'; readonly text: string; readonly usage: BatchUsage }
+  | { readonly kind: 'done'; readonly text: string; readonly usage: BatchUsage; readonly lostMs: number }
   /** The request itself cannot be answered: its error is its result. */
   | { readonly kind: 'refused'; readonly text: string }
   /** A child died or failed over it. */
@@ -155,7 +163,7 @@ class Attempt {
     return this.#sink({
       head: (model) => void writer.begin(model),
       chunk: () => true,
-      end: (last) => ({ body: String(writer.end(last)), usage: usageOf(last) }),
+      end: (last) => ({ body: String(writer.end(last)), usage: usageOf(last), lostMs: 0 }),
       partial: () => undefined,
     });
   }
@@ -188,8 +196,8 @@ class Attempt {
       end: (last) => {
         keepState(model, false);
         try {
-          const { body, usage } = end(last);
-          this.#resolve({ kind: 'done', text: resultLine(this.#item, 200, body), usage });
+          const { body, ...rest } = end(last);
+          this.#resolve({ kind: 'done', text: resultLine(this.#item, 200, body), ...rest });
         } catch (error) {
           this.#failed(new GatewayError('runtime_failed', messageOf(error)));
         }
@@ -237,7 +245,7 @@ type ReplyReader = {
   readonly head: (model: ModelId) => void;
   readonly chunk: (bytes: Buffer) => boolean;
   /** The reply as JSON text; throws where it is none. */
-  readonly end: (last: Buffer) => { readonly body: string; readonly usage: BatchUsage };
+  readonly end: (last: Buffer) => WholeReply;
   readonly partial: () => Partial | undefined;
 };
 

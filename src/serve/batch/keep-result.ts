@@ -66,7 +66,7 @@ async function keepOnce(
   const back = { crashed: false, lostMs: 0, preempted: false, partial: undefined };
   switch (end.kind) {
     case 'done':
-      await queue.finish(job, { state: 'done', model, text: end.text, usage: end.usage });
+      await queue.finish(job, { state: 'done', model, text: end.text, usage: end.usage, lostMs: end.lostMs });
       return;
     case 'refused':
       await queue.finish(job, { state: 'failed', model, text: end.text, usage: NO_USAGE });

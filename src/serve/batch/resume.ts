@@ -60,6 +60,9 @@ export function readPartial(kept: string | undefined, model: ModelId): Partial |
   return partial.model === model ? partial : undefined;
 }
 
+/** A reply as it goes into the results, and engine time in it that had been spent before, ms. */
+export type WholeReply = { readonly body: string; readonly usage: BatchUsage; readonly lostMs: number };
+
 /** Puts a chat completion together from a stream and what was there before it. */
 export class ReplyAssembler {
   readonly #reader: EngineStreamReader;
@@ -95,7 +98,7 @@ export class ReplyAssembler {
   }
 
   /** The whole answer as an engine would have written it in one piece; throws where the stream was none. */
-  reply(id: string, model: ModelId, createdS: number): { readonly body: string; readonly usage: BatchUsage } {
+  reply(id: string, model: ModelId, createdS: number): WholeReply {
     const { final } = this.#reader;
     if (final.finishReason === undefined) throw new Error(`${model} ended its answer without a finish reason`);
     const before = this.#before?.tokens ?? 0;
@@ -122,7 +125,9 @@ export class ReplyAssembler {
       x_router: this.#before === undefined ? final.xRouter : { ...final.xRouter, resumed_after_tokens: before },
     });
     const reasoningTokens = final.reasoningTokens ?? 0;
-    return { body, usage: { inputTokens: promptTokens, cachedTokens, outputTokens, reasoningTokens } };
+    // Whatever of the prompt had to be read again was read before.
+    const lostMs = this.#before === undefined ? 0 : (final.prefillMs ?? 0);
+    return { body, usage: { inputTokens: promptTokens, cachedTokens, outputTokens, reasoningTokens }, lostMs };
   }
 }
 
