@@ -1,4 +1,11 @@
-import { type Batch, type BatchRequest, type BatchTimes, isEnded, type JobQueue } from '../core/batch.ts';
+import {
+  type Batch,
+  type BatchFault,
+  type BatchRequest,
+  type BatchTimes,
+  isEnded,
+  type JobQueue,
+} from '../core/batch.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
@@ -20,7 +27,7 @@ export type BatchesParts = {
   readonly rulesFor: (endpoint: BatchRequest['endpoint']) => Pick<InputRules, 'readBody' | 'modelOf'>;
 };
 
-/** Batches from their creation to their files. Running their jobs is somebody else's: see `serve/batch-runner.ts`. */
+/** Batches from their creation to their files. Running their jobs is somebody else's: see `serve/batch/runner.ts`. */
 export interface Batches {
   /** Adds a batch; its input is read in the background. Throws `disk_full` or `store_failed`. */
   create(client: string, request: BatchRequest): Batch;
@@ -49,9 +56,16 @@ export function createBatches(parts: BatchesParts): Batches {
   return new KeptBatches(parts);
 }
 
+/** Work that a full disk stopped is tried again after so long. */
+const RETRY_MS = 10_000;
+/** Ends the reading of an input nobody wants any more. */
+const STOPPED = new Error('stopped while it was read');
+
 class KeptBatches implements Batches {
   readonly #parts: BatchesParts;
   readonly #working = new Map<string, Promise<void>>();
+  /** Monotonic time before which work that failed is not tried again, ms. */
+  readonly #retryAtMs = new Map<string, number>();
   #changed: () => void = () => undefined;
   #isClosed = false;
 
@@ -93,16 +107,18 @@ class KeptBatches implements Batches {
       });
     }
     this.#change(id, { status: 'cancelling', times: { cancellingMs: this.#parts.clock.nowMs() } });
-    await this.#parts.queue.cancel(id);
-    this.#changed();
     this.#work(id, () => this.#finish(id));
+    this.#changed();
     return this.#get(id);
   }
 
   settle(): void {
     const nowMs = this.#parts.clock.nowMs();
     for (const { id, status, counts, request } of this.#parts.table.openBatches()) {
-      if (status === 'validating') continue;
+      if (status === 'validating') {
+        this.#work(id, () => this.#validate(id));
+        continue;
+      }
       const isDone = counts.done + counts.failed >= counts.total;
       // What could not be finished before, because the disk was full, is tried again.
       const isEnding = status !== 'in_progress' || isDone || nowMs >= request.deadlineMs;
@@ -120,16 +136,10 @@ class KeptBatches implements Batches {
   async recover(): Promise<void> {
     const { table, queue, shelf } = this.#parts;
     await shelf.sweep((id) => table.file(id) !== undefined);
+    for (const id of table.endedWithJobs()) await queue.forget(id);
     for (const { id, status } of table.openBatches()) {
-      if (status === 'validating') {
-        // What was read before is read again from the start: only a whole input is run.
-        await queue.forget(id);
-        table.resetBatch(id);
-        this.#work(id, () => this.#validate(id));
-      } else if (status === 'cancelling') {
-        await queue.cancel(id);
-        this.#work(id, () => this.#finish(id));
-      } else if (status === 'finalizing') this.#work(id, () => this.#finish(id));
+      if (status === 'validating') this.#work(id, () => this.#validate(id));
+      if (status === 'cancelling' || status === 'finalizing') this.#work(id, () => this.#finish(id));
     }
   }
 
@@ -148,10 +158,14 @@ class KeptBatches implements Batches {
 
   // One piece of work per batch at a time; a second call while it runs is the same work.
   #work(id: string, work: () => Promise<void>): void {
-    if (this.#isClosed || this.#working.has(id)) return;
+    const { clock } = this.#parts;
+    if (this.#isClosed || this.#working.has(id) || clock.monotonicMs() < (this.#retryAtMs.get(id) ?? 0)) return;
+    this.#retryAtMs.delete(id);
     const done = work()
       .catch((error: unknown) => {
-        if (!this.#isClosed) this.#notice('error', `${id}: ${messageOf(error)}`);
+        if (this.#isClosed) return;
+        this.#retryAtMs.set(id, clock.monotonicMs() + RETRY_MS);
+        this.#pauseFor(id, messageOf(error));
       })
       .finally(() => {
         this.#working.delete(id);
@@ -160,40 +174,62 @@ class KeptBatches implements Batches {
     this.#working.set(id, done);
   }
 
+  // What stands in the way, a full disk above all, is tried again by `settle`; a disk without room for the work may have
+  // none for the reason.
+  #pauseFor(id: string, reason: string): void {
+    try {
+      this.pause(id, reason);
+    } catch {
+      this.#notice('warn', `${id} is paused: ${reason}`);
+    }
+  }
+
   async #validate(id: string): Promise<void> {
     const { table, queue, shelf, policy, clock, rulesFor } = this.#parts;
     const { request } = this.#get(id);
+    // What was read before, by a process that died or until the disk was full, is read again from the start: only a
+    // whole input is run.
+    await queue.forget(id);
+    table.resetBatch(id);
     const { linesMax } = policy().batch;
     const lineBytesMax = policy().gateway.bodyBytesMax;
     const rules = { endpoint: request.endpoint, linesMax, lineBytesMax, ...rulesFor(request.endpoint) };
     const pieces = shelf.read(request.inputFile) as AsyncIterable<Buffer>;
+    const isStopped = () => this.#isClosed || table.batch(id)?.status !== 'validating';
     const faults = await readInput(pieces, rules, {
       jobs: async (jobs) => {
-        if (this.#isClosed || table.batch(id)?.status !== 'validating') throw new Error('stopped while it was read');
+        if (isStopped()) throw STOPPED;
         await queue.enqueue(id, jobs);
       },
+    }).catch((error: unknown) => {
+      if (error === STOPPED) return undefined;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [goneFault(request.inputFile)];
+      throw error;
     });
-    // Cancelled meanwhile: that goes on by itself.
-    if (table.batch(id)?.status !== 'validating') return this.#finish(id);
+    // Cancelled meanwhile, or the end of this process.
+    if (faults === undefined || isStopped()) return;
     if (faults.length === 0) {
-      this.#change(id, { status: 'in_progress', times: { inProgressMs: clock.nowMs() } });
+      this.#change(id, { status: 'in_progress', paused: undefined, times: { inProgressMs: clock.nowMs() } });
       return;
     }
     await queue.forget(id);
     table.resetBatch(id);
-    this.#change(id, { status: 'failed', faults, times: { failedMs: clock.nowMs() } });
+    this.#change(id, { status: 'failed', faults, paused: undefined, times: { failedMs: clock.nowMs() } });
   }
 
   async #finish(id: string): Promise<void> {
     const { queue, shelf, table, clock } = this.#parts;
     const before = this.#get(id);
     const isCancelled = before.status === 'cancelling';
-    const left = isCancelled ? [] : await queue.open(id);
-    if (!isCancelled) {
+    // Whatever still runs has lost: its lease is gone, so its result is dropped. A result that came while the files are
+    // written would be in one of them, and its job among those that are left in the other.
+    if (isCancelled) await queue.cancel(id);
+    else {
       this.#change(id, { status: 'finalizing', times: { finalizingMs: before.times.finalizingMs ?? clock.nowMs() } });
-      // Whatever still runs has lost: its result is dropped.
-      if (left.length > 0) await queue.pause(id);
+      await queue.pause(id);
+      await queue.reclaim(id);
     }
+    const left = isCancelled ? [] : await queue.open(id);
     const batch = this.#get(id);
     const { output, errors } = await writeResults({ queue, shelf }, batch, { jobs: left, ...EXPIRED });
     const lifeMs = batch.request.outputLifeMs ?? this.#parts.policy().batch.keepFilesMs;
@@ -239,6 +275,13 @@ class KeptBatches implements Batches {
     this.#parts.emit({ kind: 'gateway.notice', level, message });
   }
 }
+
+const goneFault = (file: string): BatchFault => ({
+  code: 'file_not_found',
+  message: `the bytes of ${file} are gone: upload it again`,
+  param: 'input_file_id',
+  line: undefined,
+});
 
 // OpenAI's own words.
 const EXPIRED = {

@@ -28,6 +28,8 @@ export interface BatchTable {
   batches(client: string | undefined, page: Page): readonly Batch[];
   /** Those that have not ended, oldest first. */
   openBatches(): readonly Batch[];
+  /** Ids of batches that have ended and still have jobs, because the process died before they were forgotten. */
+  endedWithJobs(): readonly string[];
   changeBatch(id: string, change: BatchChange): void;
   /** Sets a batch's counters back to nothing, for one that is read anew. */
   resetBatch(id: string): void;
@@ -81,6 +83,9 @@ export function openBatchTable(database: Database): BatchTable {
   const select = database.prepare<unknown[], BatchRow>('SELECT * FROM batches WHERE id = ?');
   const lists = listings<BatchRow>(database, 'batches', '*', 'TRUE');
   const selectAll = database.prepare<unknown[], BatchRow>('SELECT * FROM batches ORDER BY seq');
+  const selectWithJobs = database.prepare<unknown[], Pick<BatchRow, 'id' | 'status'>>(
+    'SELECT id, status FROM batches WHERE EXISTS (SELECT 1 FROM batch_jobs WHERE batch = batches.id)',
+  );
   const update = database.prepare(`
     UPDATE batches SET status = @status, times = @times, faults = @faults, output_file = @outputFile,
       error_file = @errorFile, paused = @paused WHERE id = @id`);
@@ -131,6 +136,11 @@ export function openBatchTable(database: Database): BatchTable {
     batch: find,
     batches: (client, page) => lists(client, page, {}).map(toBatch),
     openBatches: open,
+    endedWithJobs: () =>
+      selectWithJobs
+        .all()
+        .filter(({ status }) => isEnded(status))
+        .map(({ id }) => id),
     changeBatch: (id, changes) => durably(database, () => change.immediate(id, changes)),
     resetBatch: (id) => void reset.run(id),
     deleteBatch: (id) => void remove.run(id),
