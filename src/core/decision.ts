@@ -73,6 +73,8 @@ export type Prediction = {
   /** What lengths are grouped by, for whoever learns from the outcome. */
   readonly outputKey: OutputKey;
   readonly waitMs: number;
+  /** There where it would interrupt work that is running. */
+  readonly interrupts?: true;
   /** Load of the model, eviction of others included. */
   readonly loadMs: number;
   readonly prefillMs: number;

@@ -4,14 +4,15 @@ import type { Assessment } from './filter.ts';
 
 /**
  * Best first among feasible candidates. The class's `prefer` leads whenever it is in the list: the operator's word beats
- * the formula. Then by utility (`utility.ts`); equal utility goes to the shorter prediction, then to the order of the
- * policy.
+ * the formula. Then those that let running work go on, which is why a small model on an idle device answers at night
+ * while an item of a batch runs; then by utility (`utility.ts`); equal utility goes to the shorter prediction, then to the
+ * order of the policy.
  */
 export function rankFeasible(feasible: readonly Assessment[], prefer: ModelId | undefined): Assessment[] {
   return feasible.toSorted((a, b) => {
     if (a.model.id === prefer) return -1;
     if (b.model.id === prefer) return 1;
-    return (b.utility ?? 0) - (a.utility ?? 0) || e2eMs(a) - e2eMs(b);
+    return interruptions(a) - interruptions(b) || (b.utility ?? 0) - (a.utility ?? 0) || e2eMs(a) - e2eMs(b);
   });
 }
 
@@ -45,6 +46,7 @@ export function rankDegraded(usable: readonly Assessment[]): Assessment[] {
   return [...atFloor, ...inTime, ...late];
 }
 
+const interruptions = ({ predicted }: Assessment): number => (predicted?.interrupts === true ? 1 : 0);
 const e2eMs = ({ predicted }: Assessment): number => predicted?.e2eMs ?? Number.POSITIVE_INFINITY;
 // Two that miss without bound (a lane that never frees) are equal, and Infinity - Infinity would be no number.
 const byStrain = (a: Assessment, b: Assessment): number =>

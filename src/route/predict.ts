@@ -65,7 +65,7 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
   const decodeMs = decodeMsOf(service, prompt.tokens, output.tokens) * decodeFactor;
   const decodeMedianMs = decodeMsOf(service, prompt.tokens, output.medianTokens) * decodeFactor;
   const firstMs = loadMs + prefillMs;
-  const waitMs = expectedWaitMs(context, subject, { firstMs, workMs: firstMs + decodeMs });
+  const { waitMs, interrupts } = expectedWait(context, subject, { firstMs, workMs: firstMs + decodeMs });
   const uncorrectedTtftMs = waitMs + loadMs + prefillMs;
   const conformal = snapshot.knowledge.conformal(workload.class);
   const e2eMs = (uncorrectedTtftMs + decodeMs) * Math.exp(conformal.e2e);
@@ -78,6 +78,7 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
     outputTokensBasis: output.basis,
     outputKey: output.key,
     waitMs,
+    ...(interrupts && { interrupts }),
     loadMs,
     prefillMs,
     decodeMs,
@@ -97,14 +98,15 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
 }
 
 // As the lane does: running work is interrupted only for a newcomer that would be late by waiting for it.
-function expectedWaitMs(
+function expectedWait(
   { workload, snapshot }: PredictionContext,
   subject: PredictionSubject,
   run: { readonly firstMs: number; readonly workMs: number },
-): number {
+): { readonly waitMs: number; readonly interrupts?: true } {
   const waitMs = waitOf(subject);
-  if (waitMs <= startWithinMs(workload.slo, run)) return waitMs;
-  return Math.min(waitMs, waitAfterYieldOf(subject, snapshot) ?? waitMs);
+  if (waitMs <= startWithinMs(workload.slo, run)) return { waitMs };
+  const yieldedMs = waitAfterYieldOf(subject, snapshot);
+  return yieldedMs === undefined || yieldedMs >= waitMs ? { waitMs } : { waitMs: yieldedMs, interrupts: true };
 }
 
 const calibrationOf = ({ prefill, decode, drift }: Calibration): Prediction['calibration'] => ({

@@ -90,3 +90,25 @@ describe('decide: while batch work runs', () => {
     expect(decision).toMatchObject({ model: 'small', degraded: false, predicted: { waitMs: 600, loadMs: 2000 } });
   });
 });
+
+describe('decide: at night', () => {
+  it('lets the small model on the idle device answer where that is in time, and the item go on', () => {
+    const policy = smallPolicy({
+      models: [modelPolicy('fast', { quality: 0.4, runtime: 'npu' }), modelPolicy('large', { quality: 0.8 })],
+    });
+    const views = {
+      fast: { profile: measured({ prefill: 100, decode: 10 }) },
+      large: { profile: measured({ prefill: 50, decode: 5 }) },
+    };
+    const decided = (e2eMs: number, minQuality: number, running: LaneEntry[]) =>
+      decide(
+        workload({ slo: { ttftMs: undefined, e2eMs, source: 'test' }, minQuality }),
+        snapshotOf(views, { lanes: [laneView('cpu', { running }), laneView('npu')] }),
+        policy,
+      );
+    expect(decided(30_000, 0, [])).toMatchObject({ model: 'large' });
+    expect(decided(30_000, 0, [batch()])).toMatchObject({ model: 'fast' });
+    // Nobody is given a worse answer than the class allows for the sake of a batch.
+    expect(decided(30_000, 0.5, [batch()])).toMatchObject({ model: 'large', predicted: { interrupts: true } });
+  });
+});
