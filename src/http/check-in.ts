@@ -17,3 +17,16 @@ export function headerOf(incoming: IncomingMessage, name: string): string | unde
   const value = incoming.headers[name];
   return typeof value === 'string' ? value : value?.[0];
 }
+
+/**
+ * Throws `forbidden` for a client with a limit of any kind: who may use only so much must not decide what others can use.
+ * Everybody else may, as may whoever asks without a key where none are configured.
+ */
+export function checkOperator(client: ClientPolicy | undefined): void {
+  if (client === undefined) return;
+  const { name, classes, models, requestsPerMinute, tokensPerMinute, concurrent, daily, maxTokens } = client;
+  const limits = [classes, models, requestsPerMinute, tokensPerMinute, concurrent, daily, maxTokens];
+  if (limits.every((limit) => limit === undefined)) return;
+  const message = `client ${name} has limits of its own and may not change what others can use; ask with another key`;
+  throw new GatewayError('forbidden', message);
+}

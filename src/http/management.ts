@@ -7,7 +7,7 @@ import { readKeepAlive } from '../dialects/ollama/keep-alive.ts';
 import { readJsonObject } from '../dialects/openai/read-json.ts';
 import type { SupervisedModel } from '../supervise/supervisor-types.ts';
 import type { Bindings } from './app.ts';
-import { checkIn } from './check-in.ts';
+import { checkIn, checkOperator } from './check-in.ts';
 import { encodeModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
@@ -43,11 +43,13 @@ export function addManagementRoutes(app: Hono<Bindings>, parts: HttpParts): void
     return context.json(encodeOutcome(model, parts));
   });
   app.post('/router/drain', async (context) => {
+    checkOperator(checkIn({ ...parts, isDraining: () => false }, context.env.incoming));
     parts.drain.begin();
     if (context.req.query('wait') !== 'false') await untilDrained(parts, context.req.raw.signal);
     return context.json(encodeDrain(parts));
   });
   app.delete('/router/drain', (context) => {
+    checkOperator(checkIn({ ...parts, isDraining: () => false }, context.env.incoming));
     parts.drain.end();
     return context.json(encodeDrain(parts));
   });

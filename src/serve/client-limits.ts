@@ -32,7 +32,10 @@ type Bucket = { left: number; atMs: number };
 
 type Running = { readonly requestId: string; readonly endsAtMs: number; reserved: number };
 
-type ClientState = { readonly requests: Bucket; readonly tokens: Bucket; readonly running: Set<Running> };
+/**
+ * `running` is an array: a hash table whose entries come and go keeps discarded tables alive, and a client runs few at a time.
+ */
+type ClientState = { readonly requests: Bucket; readonly tokens: Bucket; readonly running: Running[] };
 
 /** Why a request must wait, and how long. */
 type Obstacle = { readonly message: string; readonly waitMs: number };
@@ -64,9 +67,10 @@ export function createClientLimits(clock: Clock, usage: ClientUsage): ClientLimi
       const running = { requestId: visit.requestId, endsAtMs: nowMs + visit.expectedMs, reserved: visit.tokens };
       if (client.requestsPerMinute !== undefined) state.requests.left -= 1;
       if (client.tokensPerMinute !== undefined) state.tokens.left -= visit.tokens;
-      state.running.add(running);
+      state.running.push(running);
       return () => {
-        state.running.delete(running);
+        const place = state.running.indexOf(running);
+        if (place !== -1) state.running.splice(place, 1);
         // One that never ran took nothing.
         state.tokens.left += running.reserved;
         running.reserved = 0;
@@ -77,7 +81,7 @@ export function createClientLimits(clock: Clock, usage: ClientUsage): ClientLimi
       if (state === undefined) return;
       for (const running of state.running) if (running.requestId === record.requestId) settle(state, running, record);
     },
-    running: (client) => states.get(client)?.running.size ?? 0,
+    running: (client) => states.get(client)?.running.length ?? 0,
   };
 }
 
@@ -96,7 +100,7 @@ function stateOf(states: Map<string, ClientState>, client: ClientPolicy, nowMs: 
     state = {
       requests: { left: requestsPerMinute, atMs: nowMs },
       tokens: { left: tokensPerMinute, atMs: nowMs },
-      running: new Set(),
+      running: [],
     };
     states.set(client.name, state);
   }
@@ -128,9 +132,9 @@ const obstaclesOf = (seen: Seen): readonly (Obstacle | undefined)[] => [
 
 function tooManyAtATime({ client, state, nowMs }: Seen): Obstacle | undefined {
   const { concurrent } = client;
-  if (concurrent === undefined || state.running.size < concurrent) return undefined;
-  const firstEndMs = Math.min(...[...state.running].map(({ endsAtMs }) => endsAtMs));
-  const message = `client ${client.name} has ${state.running.size} requests running; its limit is ${concurrent} (clients[].concurrent)`;
+  if (concurrent === undefined || state.running.length < concurrent) return undefined;
+  const firstEndMs = Math.min(...state.running.map(({ endsAtMs }) => endsAtMs));
+  const message = `client ${client.name} has ${state.running.length} requests running; its limit is ${concurrent} (clients[].concurrent)`;
   return { message, waitMs: Math.max(OVERDUE_MS, firstEndMs - nowMs) };
 }
 
@@ -155,7 +159,7 @@ function dayIsUsedUp({ client, state, usage, wallMs }: Seen): Obstacle | undefin
   const { requests, tokens } = client.daily ?? {};
   if (requests === undefined && tokens === undefined) return undefined;
   const today = usage.today(client.name);
-  const reserved = [...state.running].reduce((sum, running) => sum + running.reserved, 0);
+  const reserved = state.running.reduce((sum, running) => sum + running.reserved, 0);
   const used = today.promptTokens + today.outputTokens + reserved;
   const waitMs = usage.day().endsAtMs - wallMs;
   if (requests !== undefined && today.requests >= requests) {
