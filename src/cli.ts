@@ -15,11 +15,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   bench: async () => (await import('./commands/bench.ts')).registerBenchCommand,
   tune: async () => (await import('./commands/tune.ts')).registerTuneCommand,
   report: async () => (await import('./commands/report.ts')).registerReportCommand,
+  batch: async () => (await import('./commands/batch.ts')).registerBatchCommand,
   explain: async () => (await import('./commands/explain.ts')).registerExplainCommand,
   policy: async () => (await import('./commands/policy.ts')).registerPolicyCommand,
   models: async () => (await import('./commands/models.ts')).registerModelsCommand,
   train: async () => (await import('./commands/train.ts')).registerTrainCommand,
   simulate: async () => (await import('./commands/simulate.ts')).registerSimulateCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctorCommand,
   status: async () => (await import('./commands/status.ts')).registerStatusCommand,
 };
 

@@ -26,12 +26,17 @@ export async function askRunning(options: ClientOptions, path: string, body?: st
   const address = await addressOf(options);
   const answer = await askGateway(address, path, body);
   if (answer !== undefined) return answer;
-  throw new GatewayError('runtime_failed', `no gateway listens on ${address.url}; start one with "sluice serve"`);
+  throw nobodyListens(address);
 }
 
-async function addressOf({ policy, host, port }: ClientOptions): Promise<GatewayAddress> {
+/** Where the gateway listens that the options name; the policy is read where they do not say it all. */
+export async function addressOf({ policy, host, port }: ClientOptions): Promise<GatewayAddress> {
   const key = process.env['SLUICE_KEY'];
   if (host !== undefined && port !== undefined) return { url: `http://${host}:${port}`, key };
   const { gateway } = await loadPolicy(policy);
   return { url: `http://${host ?? gateway.host}:${port ?? gateway.port}`, key };
 }
+
+/** What to throw where no gateway listens. */
+export const nobodyListens = ({ url }: GatewayAddress): GatewayError =>
+  new GatewayError('runtime_failed', `no gateway listens on ${url}; start one with "sluice serve"`);

@@ -1,5 +1,6 @@
 import type { BenchProgress } from '../bench/bench-target.ts';
 import { formatDurationMs } from '../core/format.ts';
+import { createStatusLine } from './status-line.ts';
 
 /** Where progress goes: one line that is written over on a terminal, one line per model's step elsewhere. */
 export interface ProgressLine {
@@ -11,19 +12,15 @@ export interface ProgressLine {
 
 /** A progress line on `stream`, usually stderr, so that stdout holds the result alone. */
 export function createProgressLine(stream: NodeJS.WriteStream): ProgressLine {
-  const erase = stream.isTTY ? '\r\x1b[K' : '';
-  let last = '';
+  const line = createStatusLine(stream);
   return {
     show: ({ model, step, done, total, etaMs }) => {
       const left = etaMs === undefined ? '' : `, ${formatDurationMs(etaMs)} left`;
-      const text = `${model}: ${step} (${done}/${total}${left})`;
-      if (stream.isTTY) stream.write(`${erase}${text.slice(0, stream.columns - 1)}`);
       // A log file gets a line per kind of step, not per repetition.
-      else if (`${model}${firstWord(step)}` !== last) stream.write(`${text}\n`);
-      last = `${model}${firstWord(step)}`;
+      line.show(`${model}: ${step} (${done}/${total}${left})`, `${model}${firstWord(step)}`);
     },
-    say: (text) => void stream.write(`${erase}${text}\n`),
-    clear: () => void stream.write(erase),
+    say: line.say,
+    clear: line.clear,
   };
 }
 
