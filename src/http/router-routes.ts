@@ -10,6 +10,7 @@ import { toWorkload } from './generation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
+import { modelToHold } from './residency.ts';
 import { routeDryRun } from './route-request.ts';
 import { encodeModels, encodeProfiles, encodeStale, encodeStatus, encodeUsage } from './status.ts';
 
@@ -62,12 +63,14 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
 
 function addControlRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.post('/router/models/:id/load', async (context) => {
-    const { id } = findModel(context.req.param('id'), parts);
+    const client = checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
+    const id = modelToHold(context.req.param('id'), parts, client);
     await parts.supervisor.load(id, context.req.raw.signal);
     return context.json({ model: id, state: parts.supervisor.views().get(id)?.residency.kind });
   });
   app.post('/router/models/:id/unload', async (context) => {
-    const { id } = findModel(context.req.param('id'), parts);
+    const client = checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
+    const id = modelToHold(context.req.param('id'), parts, client);
     await parts.supervisor.unload(id);
     return context.json({ model: id, state: parts.supervisor.views().get(id)?.residency.kind });
   });

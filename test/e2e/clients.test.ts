@@ -71,6 +71,23 @@ describe('models and classes of a client', () => {
   });
 });
 
+describe('a client with limits', () => {
+  it.each([
+    ['POST', '/router/drain'],
+    ['DELETE', '/router/drain'],
+    ['POST', '/router/models/tiny/unload'],
+  ])('may not change what others can use: %s %s', async (method, path) => {
+    const refused = await fetch(`${gateway.url}${path}`, { method, ...as('key-reader') });
+    expect([refused.status, ((await refused.json()) as Parsed).error.code]).toEqual([403, 'forbidden']);
+    expect((await gateway.chat(question({ model: 'tiny' }), as('key-reader-2'))).status).toBe(200);
+  });
+
+  it('may load what is open to it', async () => {
+    const init = { method: 'POST', body: JSON.stringify({ model: 'other' }), ...as('key-reader') };
+    expect((await fetch(`${gateway.url}/v1/models/load`, init)).status).toBe(200);
+  });
+});
+
 describe('a limit', () => {
   it('is told in the words of whoever asks', async () => {
     const first = await gateway.chat(question(), as('key-day'));
