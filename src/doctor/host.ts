@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'no
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import type { Soc } from '../../runtimes/rkllm/files/soc.ts';
 import type { Machine, MachineState } from '../bench/result.ts';
+import { formatCpuList } from '../core/format.ts';
 import type { ModelPolicy, Policy } from '../core/policy.ts';
 import type { NpuDriver } from '../transport/npu-driver.ts';
 import type { FoundLibrary } from './find-library.ts';
@@ -28,8 +29,8 @@ export interface Files {
   mayUse(path: string): boolean;
   /** Where a path of that machine lies on this one. */
   locate(absolute: string): string;
-  /** A path as that machine names it. */
-  shown(path: string): string;
+  /** A path, or a text with paths, as that machine names them. */
+  shown(text: string): string;
 }
 
 /** What `access(2)` answers for reading and writing; tests run as root, who may do anything, and say themselves. */
@@ -69,7 +70,7 @@ export function createFiles(sysroot: string, mayUse: MayUse = readableAndWritabl
     exists: (path) => existsSync(at(path)),
     mayUse: (path) => mayUse(at(path)),
     locate: (absolute) => (root === sep || inside(absolute) || !isAbsolute(absolute) ? absolute : at(absolute)),
-    shown: (path) => (inside(path) ? path.slice(root.length) || sep : path),
+    shown: (text) => (root === sep ? text : text === root ? sep : text.replaceAll(root + sep, sep)),
   };
 }
 
@@ -108,6 +109,14 @@ export type Host = {
   readonly storeProblem: string | undefined;
   readonly tools: Tools;
 };
+
+/** CPUs of a cluster of cpufreq, for people: `policy4` → `CPUs 4-5`. */
+export function clusterName(files: Files, policy: string): string {
+  const cpus = (files.text(`sys/devices/system/cpu/cpufreq/${policy}/affected_cpus`) ?? '')
+    .split(/\s+/)
+    .filter(Boolean);
+  return cpus.length === 0 ? policy : `CPUs ${formatCpuList(cpus.map(Number))}`;
+}
 
 /** Models of the policy that need the NPU. */
 export const npuModels = (host: Host): readonly LookedModel[] => host.models.filter(({ kind }) => kind === 'rkllm');

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { formatDurationMs } from '../core/format.ts';
 import { readThrottles, readZones } from './checks/heat.ts';
 import { type Finding, fine, note, warning } from './finding.ts';
-import type { Files } from './host.ts';
+import { clusterName, type Files } from './host.ts';
 
 /** The machine at one moment of a load. */
 export type LoadSample = {
@@ -87,9 +87,7 @@ export function takeSample(files: Files, atMs: number): LoadSample {
   const folder = 'sys/devices/system/cpu/cpufreq';
   const clusters = files.names(folder, /^policy\d+$/).flatMap((policy) => {
     const khz = files.number(`${folder}/${policy}/scaling_cur_freq`);
-    return khz === undefined
-      ? []
-      : [[`CPUs ${files.text(`${folder}/${policy}/affected_cpus`) ?? policy}`, khz] as const];
+    return khz === undefined ? [] : [[clusterName(files, policy), khz] as const];
   });
   const zones = readZones(files).map(({ celsius }) => celsius);
   return {

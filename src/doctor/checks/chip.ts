@@ -37,53 +37,62 @@ function cpuCores(host: Host): readonly Finding[] {
   const title = 'CPU masks and threads';
   const online = host.machine.cpus === undefined ? undefined : parseCpuList(host.machine.cpus);
   if (online === undefined || host.models.length === 0) return [];
-  const complaints = new Map<string, LookedModel[]>();
+  const complaints = new Map<string, { readonly why: string; readonly models: LookedModel[] }>();
   for (const looked of host.models) {
-    for (const complaint of complaintsOf(looked, online, bigCores(host))) {
-      complaints.set(complaint, [...(complaints.get(complaint) ?? []), looked]);
+    for (const [complaint, why] of complaintsOf(looked, online, bigCores(host))) {
+      const known = complaints.get(complaint)?.models ?? [];
+      complaints.set(complaint, { why, models: [...known, looked] });
     }
   }
   if (complaints.size === 0) {
     const measured = `CPUs ${formatCpuList(online)} are online; no setting asks for more`;
     return [fine('cpu-cores', { title, measured, why: 'every mask and thread count fits the cores there are' })];
   }
-  const measured = [...complaints].map(([complaint, models]) => `${complaint} (${nameList(models)})`).join('; ');
+  const measured = [...complaints].map(([complaint, { models }]) => `${complaint} (${nameList(models)})`).join('; ');
   return [
     warning(
       'cpu-cores',
       {
         title,
         measured,
-        why: 'CPUs that do not exist are left out; more threads than cores wait for each other, and every token is as slow as the last of them',
+        why: [...new Set([...complaints.values()].map(({ why }) => why))].join('; '),
       },
       'correct settings.cpus, threads or cpu_mask, or let "sluice tune <model>" find them',
     ),
   ];
 }
 
+/** What is wrong with a setting, and why it matters. */
+type Complaint = readonly [complaint: string, why: string];
+
+const ABSENT = 'CPUs that do not exist are left out';
+const CROWDED = 'more threads than cores wait for each other, and every token is as slow as the last of them';
+const LITTLE =
+  'between two steps of the NPU the CPU works, and little cores take longer; published figures were taken on the big ones';
+
 function complaintsOf(
   { kind, model: { settings } }: LookedModel,
   online: readonly number[],
   big: readonly number[],
-): readonly string[] {
+): readonly Complaint[] {
   const isOnline = new Set(online);
   const absent = (cpus: readonly number[]) => cpus.filter((cpu) => !isOnline.has(cpu));
-  const found: string[] = [];
+  const found: Complaint[] = [];
   if (kind === 'rkllm') {
     const mask = maskCpus(settings.cpuMask);
     const missing = absent(mask);
     const text = `cpu_mask 0x${(settings.cpuMask ?? 0).toString(16).toUpperCase()}`;
-    if (missing.length > 0) found.push(`${text} names CPUs ${formatCpuList(missing)}, which are not online`);
+    if (missing.length > 0) found.push([`${text} names CPUs ${formatCpuList(missing)}, which are not online`, ABSENT]);
     else if (mask.length > 0 && big.length > 0 && !mask.some((cpu) => big.includes(cpu)))
-      found.push(`${text} leaves out the big cores ${formatCpuList(big)}`);
+      found.push([`${text} leaves out the big cores ${formatCpuList(big)}`, LITTLE]);
     return found;
   }
   const cpus = settings.cpus ?? online;
   const missing = absent(cpus);
-  if (missing.length > 0) found.push(`cpus ${formatCpuList(cpus)}: ${formatCpuList(missing)} are not online`);
+  if (missing.length > 0) found.push([`cpus ${formatCpuList(cpus)}: ${formatCpuList(missing)} are not online`, ABSENT]);
   const usable = cpus.length - missing.length;
   if (settings.threads !== undefined && settings.threads > usable)
-    found.push(`${settings.threads} threads on ${usable} CPUs`);
+    found.push([`${settings.threads} threads on ${usable} CPUs`, CROWDED]);
   return found;
 }
 

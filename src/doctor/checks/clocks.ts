@@ -1,6 +1,6 @@
 import { type Finding, type FindingId, fine, note, warning } from '../finding.ts';
 import { FIXED_CLOCKS, type FixedClocks } from '../fixed-clocks.ts';
-import { type Host, npuModels } from '../host.ts';
+import { clusterName, type Host, npuModels } from '../host.ts';
 
 type Clock = {
   readonly name: string;
@@ -39,7 +39,7 @@ function cpuClocks({ files }: Host, published: FixedClocks | undefined): readonl
     const at = (name: string) => `${folder}/${policy}/${name}`;
     const first = Number(policy.slice('policy'.length));
     return {
-      name: `CPUs ${files.text(at('affected_cpus')) ?? first}`,
+      name: clusterName(files, policy),
       governor: files.text(at('scaling_governor')),
       currentKhz: files.number(at('scaling_cur_freq')),
       maxKhz: files.number(at('scaling_max_freq')),
@@ -99,7 +99,7 @@ function judge(id: ClockId, clocks: readonly Clock[], host: Host): Finding {
       .slice(0, 1)
       .map(
         ({ name, publishedKhz }) =>
-          `${name} stays below the ${megahertz(publishedKhz)} that the published figures were taken with`,
+          `${name}: below the ${megahertz(publishedKhz)} that the published figures were taken with`,
       ),
   ].join('; ');
   const remedy = governorCommand(id, moving.length > 0 ? moving : [...capped, ...held]);
@@ -113,7 +113,7 @@ const CONSEQUENCES: Readonly<Record<ClockId, string>> = {
   'npu-clock': 'first tokens come late, and benchmarks repeat badly',
   'ddr-clock':
     'decoding, which memory bounds, is slow at first: boards with a slow memory clock decoded up to 85 % slower',
-  'gpu-clock': 'nothing changes as long as no model runs on the GPU',
+  'gpu-clock': 'a model on the GPU would start slowly; without one it is of no consequence',
 };
 
 const below = (khz: number | undefined, publishedKhz: number | undefined): boolean =>

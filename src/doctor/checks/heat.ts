@@ -1,5 +1,5 @@
 import { type Finding, fault, fine, note, warning } from '../finding.ts';
-import type { Files, Host } from '../host.ts';
+import { clusterName, type Files, type Host } from '../host.ts';
 
 /** A thermal zone with the temperatures at which the kernel acts, °C. */
 export type Zone = {
@@ -51,8 +51,7 @@ export function readThrottles(files: Files): readonly string[] {
       files.number(`${clusters}/${policy}/${name}`),
     );
     if (now === undefined || can === undefined || now >= can * 0.97) return [];
-    const cpus = files.text(`${clusters}/${policy}/affected_cpus`) ?? policy;
-    return [`CPUs ${cpus} capped at ${Math.round(now / 1000)} of ${Math.round(can / 1000)} MHz`];
+    return [`${clusterName(files, policy)} capped at ${Math.round(now / 1000)} of ${Math.round(can / 1000)} MHz`];
   });
   return [...cooling, ...capped];
 }

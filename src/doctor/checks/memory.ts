@@ -18,7 +18,7 @@ const isResident = ({ model }: LookedModel): boolean => model.keep.kind === 'res
 
 const sumOf = (models: readonly Sized[]): number => models.reduce((sum, { bytes }) => sum + bytes, 0);
 
-function memory({ machine, state, policy, budgetBytes }: Host, sized: readonly Sized[]): Finding {
+function memory({ machine, state, policy, budgetBytes, files }: Host, sized: readonly Sized[]): Finding {
   const title = 'memory';
   if (machine.memoryBytes === undefined || budgetBytes === undefined) {
     return note('memory', { title, measured: 'unknown', why: '/proc/meminfo cannot be read' });
@@ -32,12 +32,14 @@ function memory({ machine, state, policy, budgetBytes }: Host, sized: readonly S
   ].join(', ');
   if (policy.kind === 'valid' && budgetBytes > machine.memoryBytes) {
     const why = 'the policy gives models more memory than the machine has, so the kernel will kill what it finds';
-    return fault('memory', { title, measured, why }, `set machine.memory to auto in ${policy.file}`);
+    return fault('memory', { title, measured, why }, `set machine.memory to auto in ${files.shown(policy.file)}`);
   }
   const residents = sized.filter(isResident);
   const largest = Math.max(0, ...sized.map(({ bytes }) => bytes).filter((bytes) => bytes <= budgetBytes));
-  const needed = Math.max(sumOf(residents), largest);
-  if (available !== undefined && needed > available && needed <= budgetBytes) {
+  // Residents that do not fit at all are another finding.
+  const residentBytes = sumOf(residents);
+  const needed = residentBytes <= budgetBytes ? Math.max(residentBytes, largest) : largest;
+  if (available !== undefined && needed > available) {
     const why = `models that fit the budget take up to ${formatBytes(needed)}; other programs (or models loaded now) hold the rest, and a load would swap`;
     return note('memory', { title, measured, why }, 'ps -eo rss,comm --sort=-rss | head');
   }

@@ -1,10 +1,12 @@
 import { checkCompatibility } from '../../../runtimes/rkllm/files/compatibility.ts';
+import { gateDriver } from '../../../runtimes/rkllm/files/driver-gate.ts';
 import { parseModelName } from '../../../runtimes/rkllm/files/model-name.ts';
 import type { Soc } from '../../../runtimes/rkllm/files/soc.ts';
 import { formatBytes } from '../../core/format.ts';
 import { about, type Finding, fault, fine, warning } from '../finding.ts';
 import type { Host } from '../host.ts';
 import { type LookedModel, memoryOf } from '../look-at-models.ts';
+import { isNewerToolkit, npuNodes } from './npu.ts';
 
 /** The model files: missing, damaged, made for another chip, too large. */
 export function checkModels(host: Host): readonly Finding[] {
@@ -26,10 +28,15 @@ export function checkModels(host: Host): readonly Finding[] {
   return [summary, ...found.flatMap(({ faults }) => faults)];
 }
 
-/** NPU models need a board; what that lacks is said elsewhere. */
-function canRun({ kind }: LookedModel, { soc, library }: Host): boolean {
+/** Whether what the model runs on is there; what is missing is said elsewhere. */
+function canRun({ kind, runtime, content }: LookedModel, { soc, library, driver, tools, files }: Host): boolean {
+  if (kind === 'llama-server') return tools.find(runtime?.binary ?? 'llama-server') !== undefined;
   if (kind !== 'rkllm') return true;
-  return library.kind === 'found' && library.refused === undefined && (soc !== undefined || library.simulated);
+  if (library.kind === 'none' || library.refused !== undefined) return false;
+  if (library.simulated) return true;
+  const toolkit = content.kind === 'present' ? content.rkllm?.toolkitVersion : undefined;
+  if (isNewerToolkit(toolkit, library.version)) return false;
+  return soc !== undefined && gateDriver(driver).kind === 'on' && npuNodes(files).some(files.mayUse);
 }
 
 function faultsOf(looked: LookedModel, host: Host): readonly Finding[] {
@@ -84,11 +91,14 @@ function incompatible(looked: LookedModel, { soc, library }: Host): readonly Fin
     ];
   }
   const runtimeVersion = library.kind === 'found' ? library.version : undefined;
-  return checkCompatibility(content.rkllm, { soc, runtimeVersion })
-    .filter(({ code }) => code !== 'toolkit_newer')
-    .map(({ reason, remedy, code }) =>
-      fault(id, { title, measured: `${looked.file}: ${reason}`, why: WHY[code] }, remedy),
-    );
+  // A newer toolkit is a matter of the library, and said with it.
+  const found = checkCompatibility(content.rkllm, { soc, runtimeVersion }).filter(
+    ({ code }) => code !== 'toolkit_newer',
+  );
+  if (found.length === 0) return [];
+  const measured = `${looked.file}: ${found.map(({ reason }) => reason).join('; ')}`;
+  const why = found.map(({ code }) => WHY[code]).join('; ');
+  return [fault(id, { title, measured, why }, found.map(({ remedy }) => remedy).join('; '))];
 }
 
 const WHY = {

@@ -2,7 +2,7 @@ import { DRIVER_OLDEST, DRIVER_RECOMMENDED, gateDriver } from '../../../runtimes
 import { compareVersions } from '../../../runtimes/rkllm/files/version.ts';
 import { formatBytes } from '../../core/format.ts';
 import { about, type Finding, fault, fine, note, warning } from '../finding.ts';
-import { type Host, nameList, npuModels } from '../host.ts';
+import { type Files, type Host, nameList, npuModels } from '../host.ts';
 
 /** Kernel, driver, device and library of the NPU; nothing where the machine has none. */
 export function checkNpu(host: Host): readonly Finding[] {
@@ -15,6 +15,8 @@ const stops = (host: Host): typeof fault => (npuModels(host).length > 0 ? fault 
 
 const IMAGE =
   'install a system image with Rockchip kernel 6.1, e.g. Armbian with the vendor kernel; then "uname -r" says 6.1.x';
+
+const UPDATE = `install an image whose RKNPU driver is ${DRIVER_RECOMMENDED} or newer: "sudo cat /sys/kernel/debug/rknpu/version" shows it`;
 
 function kernel({ machine }: Host): Finding {
   const title = 'kernel';
@@ -48,16 +50,21 @@ function driver(host: Host): Finding {
   }
   if ((compareVersions(gate.version, DRIVER_RECOMMENDED) ?? 0) < 0) {
     const why = `${DRIVER_OLDEST} is enough for RKLLM alone; below ${DRIVER_RECOMMENDED} RKNN and RKLLM beside each other fail with "failed to submit"`;
-    return warning(id, { title, measured, why }, IMAGE);
+    return warning(id, { title, measured, why }, UPDATE);
   }
   return fine(id, { title, measured, why: `${DRIVER_OLDEST} is needed and ${DRIVER_RECOMMENDED} advised` });
+}
+
+/** Devices by which librkllmrt may reach the NPU, those that exist. */
+export function npuNodes(files: Files): readonly string[] {
+  const paths = [...files.names('dev/dri', /^renderD\d+$/).map((name) => `dev/dri/${name}`), 'dev/rknpu'];
+  return paths.filter(files.exists);
 }
 
 function access(host: Host): Finding {
   const { files } = host;
   const title = 'access to the NPU';
-  const paths = [...files.names('dev/dri', /^renderD\d+$/).map((name) => `dev/dri/${name}`), 'dev/rknpu'];
-  const there = paths.filter(files.exists);
+  const there = npuNodes(files);
   const shown = there.map((path) => `/${path}`).join(', ');
   if (there.length === 0) {
     const why = 'librkllmrt opens one of them; without it rkllm_init returns -1';
@@ -97,13 +104,12 @@ function library(host: Host): readonly Finding[] {
     const toolkit = looked.content.kind === 'present' ? looked.content.rkllm?.toolkitVersion : undefined;
     return toolkit === undefined ? [] : [{ ...looked, toolkit }];
   });
-  const isNewer = (toolkit: string) => version !== undefined && (compareVersions(toolkit, version) ?? 0) > 0;
-  const newer = made.filter(({ toolkit }) => isNewer(toolkit));
+  const newer = made.filter(({ toolkit }) => isNewerToolkit(toolkit, version));
   return [
     fine('npu-library', {
       title,
       measured,
-      why: `it runs files of its own and of older toolkits; ${made.length} model files name theirs, ${newer.length} a newer one`,
+      why: `it runs files of its own and of older toolkits; ${made.length} of the model files say theirs, ${newer.length} a newer one`,
     }),
     ...newer.map(({ model, toolkit }) =>
       fault(
@@ -118,6 +124,10 @@ function library(host: Host): readonly Finding[] {
     ),
   ];
 }
+
+/** Whether a file was made by a newer toolkit than the library; false where one of the versions is not known. */
+export const isNewerToolkit = (toolkit: string | undefined, version: string | undefined): boolean =>
+  toolkit !== undefined && version !== undefined && (compareVersions(toolkit, version) ?? 0) > 0;
 
 /** What one IOMMU domain of the NPU can address; the driver has 16 of them. */
 const DOMAIN_BYTES = 4 * 2 ** 30;

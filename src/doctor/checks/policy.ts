@@ -10,7 +10,7 @@ export function checkPolicyFile({ policy, files }: Host): readonly Finding[] {
       return [
         fine('policy', {
           title,
-          measured: `${file}: ${policy.policy.models.size} models on ${policy.policy.runtimes.size} runtimes`,
+          measured: `${file}: ${counted(policy.policy.models.size, 'model')}, ${counted(policy.policy.runtimes.size, 'runtime')}`,
           why: 'it is valid; everything below is judged by it',
         }),
       ];
@@ -43,3 +43,5 @@ export function checkPolicyFile({ policy, files }: Host): readonly Finding[] {
     }
   }
 }
+
+const counted = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' : 's'}`;
