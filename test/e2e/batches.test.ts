@@ -11,6 +11,7 @@ import {
   type TestGateway,
   until,
 } from '../helpers/gateway.ts';
+import { expectBatchSchema } from '../helpers/openai-schema.ts';
 
 // Files and batches by the real SDK, over real llama-server children.
 
@@ -55,6 +56,7 @@ async function ended(id: string): Promise<Parsed> {
   let batch: Parsed;
   await until(`the end of ${id}`, async () => {
     batch = await openai.batches.retrieve(id);
+    expectBatchSchema('Batch', batch);
     return ENDED.includes(batch.status);
   }).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify(batch.x_router)}`);
@@ -68,7 +70,11 @@ async function contentOf(id: string | null | undefined): Promise<Parsed[]> {
   return text
     .trimEnd()
     .split('\n')
-    .map((row) => JSON.parse(row));
+    .map((row) => {
+      const result: Parsed = JSON.parse(row);
+      expectBatchSchema('BatchOutputLine', result);
+      return result;
+    });
 }
 
 describe('a file', () => {
@@ -82,7 +88,8 @@ describe('a file', () => {
       purpose: 'batch',
       status: 'processed',
     });
-    expect(file.id).toMatch(/^file-/);
+    expectBatchSchema('OpenAIFile', file);
+    expectBatchSchema('ListFilesResponse', await (await fetch(`${gateway.url}/v1/files?limit=2`)).json());
     expect(file.expires_at).toBeGreaterThan(file.created_at);
     expect(await openai.files.retrieve(file.id)).toEqual(file);
     expect((await openai.files.list()).data).toContainEqual(file);
@@ -319,6 +326,7 @@ describe('a batch', () => {
   });
 
   it('is listed page by page, newest first', async () => {
+    expectBatchSchema('ListBatchesResponse', await (await fetch(`${gateway.url}/v1/batches?limit=3`)).json());
     const seen: string[] = [];
     for await (const batch of openai.batches.list({ limit: 5 })) seen.push(batch.id);
     expect(seen.length).toBeGreaterThan(10);
