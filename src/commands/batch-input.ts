@@ -27,6 +27,8 @@ export type PromptRules = {
   readonly maxTokens: number | undefined;
 };
 
+/** Byte order mark. */
+const MARK = '\uFEFF';
 /** So much of a file is looked at to see what it holds. */
 const SNIFF_BYTES = 65_536;
 
@@ -73,7 +75,8 @@ async function* readable(name: string, source: AsyncIterable<Buffer>): AsyncGene
 const unreadable = (name: string, error: unknown): GatewayError =>
   new GatewayError('usage', `cannot read ${name}: ${messageOf(error)}`);
 
-// Reads until there is a line to judge by, and gives everything back as if nothing had been read.
+// Reads until there is a line to judge by, and gives everything back as if nothing had been read, but for a byte order
+// mark, which JSON does not allow.
 async function peek(source: AsyncGenerator<Buffer>): Promise<{ head: string; pieces: AsyncIterable<Buffer> }> {
   const first: Buffer[] = [];
   let head = '';
@@ -83,11 +86,12 @@ async function peek(source: AsyncGenerator<Buffer>): Promise<{ head: string; pie
     first.push(value);
     head = Buffer.concat(first).toString('utf8');
   }
+  const start = Buffer.concat(first);
   const pieces = (async function* () {
-    yield* first;
+    yield start.subarray(head.startsWith(MARK) ? Buffer.byteLength(MARK) : 0);
     yield* source;
   })();
-  return { head: head.replace(/^\uFEFF/, ''), pieces };
+  return { head: head.startsWith(MARK) ? head.slice(MARK.length) : head, pieces };
 }
 
 function kindOf(file: string, firstLine: string): InputKind {
