@@ -21,6 +21,7 @@ export type Policy = {
   readonly classify: ClassifyPolicy;
   readonly batch: BatchPolicy;
   readonly bench: { readonly idle: IdleBenchPolicy | undefined };
+  readonly observe: { readonly otlp: OtlpPolicy };
   readonly verdicts: VerdictPolicy;
   readonly clients: readonly ClientPolicy[];
 };
@@ -57,6 +58,16 @@ export type IdleBenchPolicy = {
   readonly temperatureMaxCelsius: number;
   /** Figures older than this are measured again. */
   readonly maxAgeMs: number;
+};
+
+/** Where traces and metrics are sent by OpenTelemetry's protocol. */
+export type OtlpPolicy = {
+  /** Base address of a collector; undefined = what OpenTelemetry's own variables say. */
+  readonly endpoint: string | undefined;
+  /** Gap between two sendings of metrics. */
+  readonly everyMs: number;
+  /** Share of requests whose trace is sent, 0..1. */
+  readonly traceShare: number;
 };
 
 /** The bounds that say what a model is good for on this machine; see `report/verdict.ts`. */

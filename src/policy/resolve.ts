@@ -57,6 +57,7 @@ export function resolvePolicy(parsed: ParsedPolicy, origin: PolicyOrigin): Polic
     classify: classifyOf(parsed.classify),
     batch: batchOf(parsed.batch, classOf(parsed.classes.batch).window),
     bench: { idle: idleBenchOf(parsed.bench.idle) },
+    observe: { otlp: otlpOf(parsed.observe.otlp) },
     verdicts: verdictsOf(parsed.verdicts),
     clients: parsed.clients.map((client) => ({
       name: client.name,
@@ -141,6 +142,12 @@ function batchWindows(text: string | undefined, { classWindow, timezone }: Zone)
   if (text !== undefined) return parseWindows(text, timezone);
   return classWindow === undefined ? [] : [classWindow];
 }
+
+const otlpOf = (otlp: ParsedPolicy['observe']['otlp']): Policy['observe']['otlp'] => ({
+  endpoint: otlp.endpoint,
+  everyMs: otlp.every,
+  traceShare: otlp.trace_share,
+});
 
 const verdictsOf = (verdicts: ParsedPolicy['verdicts']): Policy['verdicts'] => ({
   chat: { promptTokens: verdicts.chat.prompt_tokens, outputTokens: verdicts.chat.output_tokens },

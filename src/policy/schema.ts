@@ -5,6 +5,7 @@ import { batchSchema } from './schema-batch.ts';
 import { benchSchema } from './schema-bench.ts';
 import { classesSchema, classifySchema } from './schema-classes.ts';
 import { gatewaySchema, machineSchema } from './schema-machine.ts';
+import { observeSchema } from './schema-observe.ts';
 import { routingSchema } from './schema-routing.ts';
 import { samplingSchema, settingsSchema } from './schema-settings.ts';
 import { closedMap, identifier, modelName, positiveDuration, text } from './schema-values.ts';
@@ -122,6 +123,7 @@ export const policySchema = closedMap({
   classify: classifySchema.describe('How a request without a hint gets its class.'),
   batch: batchSchema.describe('When and how batches run.'),
   bench: benchSchema.describe('What is measured while nobody asks.'),
+  observe: observeSchema.describe('Where traces and metrics are sent. Needs a restart.'),
   verdicts: verdictsSchema.describe('What a model is good for on this machine; shown, never routed by.'),
   clients: z.array(clientSchema).default([]).describe('Who may ask. None: everybody on this machine.'),
 });

@@ -103,6 +103,7 @@ export function smallPolicy(given: {
       linesMax: 50_000,
       keepFilesMs: 14 * 86_400_000,
     },
+    observe: { otlp: { endpoint: undefined, everyMs: 60_000, traceShare: 1 } },
     verdicts: {
       chat: { promptTokens: 100, outputTokens: 60 },
       ...{ excellentMs: 15_000, comfortableMs: 30_000, deliberateMs: 90_000 },
