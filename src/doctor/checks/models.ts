@@ -17,15 +17,16 @@ export function checkModels(host: Host): readonly Finding[] {
   const title = 'models';
   const summary =
     usable.length === 0
-      ? fault(
-          'models',
-          { title, measured, why: 'every request will be refused (no_usable_model)' },
-          found.length === 0
-            ? 'declare models in the policy'
-            : 'put a model file where the policy looks for it, see below',
-        )
+      ? fault('models', { title, measured, why: 'every request will be refused (no_usable_model)' }, remedyOfNone(host))
       : fine('models', { title, measured, why: usable.map(({ looked }) => looked.model.id).join(', ') });
   return [summary, ...found.flatMap(({ faults }) => faults)];
+}
+
+function remedyOfNone({ models }: Host): string {
+  if (models.length === 0) return 'declare models in the policy';
+  return models.some(({ content }) => content.kind === 'present')
+    ? 'mend the errors of this report: the files are there, what runs them is not'
+    : 'put a model file where the policy looks for it: see model-missing';
 }
 
 /** Whether what the model runs on is there; what is missing is said elsewhere. */
