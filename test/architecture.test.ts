@@ -27,6 +27,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/report': 4,
   'src/simulate': 4,
   'src/http': 5,
+  'src/init': 5,
   'src/doctor': 5,
   'src/machine.ts': 6,
   'src/overnight.ts': 6,
