@@ -26,5 +26,5 @@ export class HeldReply {
 export const replyTooLong = (model: ModelId): GatewayError =>
   new GatewayError(
     'runtime_failed',
-    `${model} answered with more than ${REPLY_BYTES_MAX / 1024 / 1024} MiB; use a stream`,
+    `${model} answered with more than ${REPLY_BYTES_MAX / 1024 / 1024} MiB; ask for less at a time, or use a stream`,
   );

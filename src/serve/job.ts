@@ -24,8 +24,11 @@ export type ServeParts = {
   readonly placeOf: (model: ModelId) => Place;
   /** Told of every prompt that goes to an engine, to know what its cache holds. */
   readonly prompts: Pick<PromptKnowledge, 'begin'>;
-  /** Told of a prompt that an engine refused as too long, with its own count, so that the next estimate is better. */
-  readonly tooLong: (model: ModelId, told: RefusedPrompt) => void;
+  /**
+   * Told of a prompt without an answer in words, so that the next estimate is better: one that an engine refused as too
+   * long, with its own count, and texts that were embedded or scored, with the time that took.
+   */
+  readonly promptRead: (model: ModelId, told: ReadPrompt) => void;
   /** Breaks off answers that repeat themselves; absent = never. */
   readonly guard?: LoopGuard | undefined;
   /** Told of every finished generation, to keep the observed profile fresh. */
@@ -41,11 +44,13 @@ export type Place = {
   readonly ubatch?: number | undefined;
 };
 
-/** A prompt that did not fit; characters are absent where images or audio are part of it. */
-export type RefusedPrompt = {
-  readonly promptTokens: number;
+/** See {@link ServeParts.promptRead}; characters are absent where images or audio are part of it. */
+export type ReadPrompt = {
+  readonly promptTokens?: number | undefined;
   readonly promptChars: number | undefined;
   readonly messageCount: number;
+  /** Time the engine took for it, ms. */
+  readonly prefillMs?: number | undefined;
 };
 
 /** One request that has been classified and decided. */

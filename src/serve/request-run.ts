@@ -25,11 +25,11 @@ import {
   failedOutcome,
   hasMedia,
   isRetryable,
-  isTelling,
   meets,
   promptReadAfter,
   recordOf,
   releaseAfter,
+  tellOf,
 } from './run-outcome.ts';
 import { progressOf } from './run-progress.ts';
 import { encodeXRouter } from './x-router.ts';
@@ -319,7 +319,7 @@ class Run implements RequestRun, ReplySink {
     this.#refusedTokens = promptTokens;
     const { workload } = this.#job;
     const promptChars = hasMedia(workload) ? undefined : workload.promptChars;
-    this.#parts.tooLong(this.#model, { promptTokens, promptChars, messageCount: workload.messageCount });
+    this.#parts.promptRead(this.#model, { promptTokens, promptChars, messageCount: workload.messageCount });
     this.#prefixRun?.end({ promptTokens, promptRead: 0 });
     this.#prefixRun = undefined;
   }
@@ -331,7 +331,7 @@ class Run implements RequestRun, ReplySink {
     const seen = { model: this.#model, predicted: this.#predicted(), actual, outcome };
     const record = recordOf(this.#job, seen);
     this.#parts.emit({ kind: 'request.finished', record });
-    if (isTelling(this.#job.workload, outcome)) this.#parts.observe(this.#model, record);
+    if (outcome.kind === 'ok') tellOf(this.#parts, this.#job.workload, record);
   }
 
   #promptRead(actual: Actual, how: 'ok' | 'aborted' | 'failed'): number {

@@ -4,7 +4,7 @@ import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { EngineEnd } from '../dialects/openai/engine-end.ts';
 import type { ReleaseKind } from '../supervise/supervisor-types.ts';
-import type { ServeJob } from './job.ts';
+import type { ServeJob, ServeParts } from './job.ts';
 
 /** Errors that another candidate may not have: the engine's or the load's fault, not the request's. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
@@ -72,9 +72,24 @@ export function meets(slo: Slo, actual: Actual): boolean {
   return ttftOk && e2eOk;
 }
 
-/** True where a run says something of its model's speed and answers: one that ended well, and with an answer in words. */
-export const isTelling = ({ needs }: Workload, outcome: Outcome): boolean =>
-  outcome.kind === 'ok' && needs.embeddings !== true && needs.rerank !== true;
+/**
+ * Tells of a run that ended well. Vectors and scores are read and not answered: all of the engine's time is that of a prompt,
+ * and nothing of it says how far promises of answers hold.
+ */
+export function tellOf(
+  parts: Pick<ServeParts, 'observe' | 'promptRead'>,
+  { needs }: Workload,
+  record: RequestRecord,
+): void {
+  const { model, actual, promptChars, messageCount } = record;
+  if (model === undefined) return;
+  if (needs.embeddings !== true && needs.rerank !== true) {
+    parts.observe(model, record);
+    return;
+  }
+  const { promptTokens, e2eMs = 0, queueMs = 0, loadMs = 0 } = actual;
+  parts.promptRead(model, { promptTokens, promptChars, messageCount, prefillMs: e2eMs - queueMs - loadMs });
+}
 
 /** True for a prompt with images or audio, whose tokens no count of characters tells. */
 export const hasMedia = ({ needs }: Workload): boolean => needs.vision === true || needs.audio === true;

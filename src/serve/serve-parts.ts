@@ -42,9 +42,10 @@ export function createServeParts(sources: ServeSources): ServeParts {
       return { device: deviceOf(id, policy()), slots: view?.parallel ?? 1, ubatch, contextTokens };
     },
     guard: createLoopGuard({ isOn: () => policy().gateway.streamGuard === 'stop', emit }),
-    tooLong: (id, told) => {
+    promptRead: (id, { promptTokens, promptChars, messageCount, prefillMs }) => {
       const model = policy().models.get(id);
-      if (model !== undefined) profiles.observe(model, told);
+      if (model === undefined || promptTokens === undefined) return;
+      profiles.observe(model, { promptTokens, promptChars, messageCount, prefillMs });
     },
     observe: (id, record) => {
       const model = policy().models.get(id);

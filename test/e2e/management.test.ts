@@ -116,6 +116,12 @@ describe('embeddings', () => {
     expect((await post('/v1/embeddings', { model: 'vectors', input: 'a' })).status).toBe(200);
   });
 
+  it('show how fast the model reads, and nothing of how it answers', async () => {
+    const { vectors } = (await gateway.json('/router/profiles')).profiles;
+    expect(vectors.prefill_tokens_per_sec).toMatchObject({ provenance: 'observed', value: expect.any(Number) });
+    expect(vectors.decode_tokens_per_sec?.provenance).not.toBe('observed');
+  });
+
   it('are not computed by a model that answers chats, and the other way round', async () => {
     const chat = await gateway.chat({ model: 'vectors', messages: [{ role: 'user', content: 'Who are you?' }] });
     expect(JSON.parse(chat.text).error).toMatchObject({ code: 'unsupported_feature' });

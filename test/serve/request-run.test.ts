@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ModelClass } from '../../src/core/classes.ts';
+import type { Workload } from '../../src/core/decision.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
 import { type ModelId, modelId, requestId } from '../../src/core/ids.ts';
 import { NO_KNOWLEDGE } from '../../src/core/knowledge.ts';
 import type { ReplySink } from '../../src/core/runtime.ts';
 import { decide } from '../../src/route/decide.ts';
-import type { RefusedPrompt, ServeJob, ServeSink } from '../../src/serve/job.ts';
+import type { ReadPrompt, ServeJob, ServeSink } from '../../src/serve/job.ts';
 import type { PrefixOutcome } from '../../src/serve/prefix-memory.ts';
 import { startRequest } from '../../src/serve/request-run.ts';
 import { createLanes } from '../../src/supervise/lane.ts';
@@ -34,6 +35,7 @@ function play(
     readonly contextOf?: Readonly<Record<string, number>>;
     readonly acquire?: (model: ModelId) => Promise<Lease> | undefined;
     readonly yieldsTo?: readonly ModelClass[];
+    readonly needs?: Workload['needs'];
   } = {},
 ) {
   const clock = fakeClock();
@@ -92,7 +94,7 @@ function play(
     client: 'anonymous',
     receivedMs: clock.monotonicMs(),
     receivedAtMs: clock.nowMs(),
-    workload: asked,
+    workload: given.needs === undefined ? asked : { ...asked, needs: given.needs },
     decision,
     yieldsTo: given.yieldsTo ?? [],
     features: undefined,
@@ -106,7 +108,7 @@ function play(
   };
   const observed: ModelId[] = [];
   const prompts: ({ readonly model: ModelId } & PrefixOutcome)[] = [];
-  const tooLong: [ModelId, number][] = [];
+  const read: [ModelId, ReadPrompt][] = [];
   const parts = {
     clock,
     emit,
@@ -117,14 +119,14 @@ function play(
     prompts: {
       begin: (model: ModelId) => ({ end: (told: PrefixOutcome) => prompts.push({ model, ...told }) }),
     },
-    tooLong: (model: ModelId, { promptTokens }: RefusedPrompt) => tooLong.push([model, promptTokens]),
+    promptRead: (model: ModelId, told: ReadPrompt) => read.push([model, told]),
     observe: (model: ModelId) => observed.push(model),
   };
   const run = startRequest(parts, job, sink);
   const records = (): RequestRecord[] =>
     events.flatMap((happened) => (happened.kind === 'request.finished' ? [happened.record] : []));
   const lane = () => lanes.view('cpu');
-  const seen = { released, engines, told, observed, events, prompts, tooLong };
+  const seen = { released, engines, told, observed, events, prompts, read };
   return { run, clock, lanes, lane, text: () => text, records, leaseOf, ...seen };
 }
 
@@ -212,9 +214,21 @@ describe('startRequest', () => {
     sink.chunk(Buffer.from(JSON.stringify(tooLongReply)));
     sink.end();
     expect((await engineOf(played, 1)).model).toBe(SECOND);
-    expect(played.tooLong).toEqual([[FIRST, 5_000]]);
+    expect(played.read).toMatchObject([[FIRST, { promptTokens: 5_000 }]]);
     expect(played.prompts).toEqual([{ model: FIRST, promptTokens: 5_000, promptRead: 0 }]);
     expect(played.told).toEqual([`moved ${SECOND}`]);
+  });
+
+  it('tells of texts that were embedded how long reading them took, and of no answer', async () => {
+    const played = play({ needs: { embeddings: true } });
+    const { sink } = await engineOf(played);
+    played.clock.advance(40);
+    sink.head(200, 'application/json');
+    sink.chunk(Buffer.from('{"data":[],"usage":{"prompt_tokens":80,"total_tokens":80}}'));
+    sink.end();
+    expect(played.observed).toEqual([]);
+    expect(played.read).toMatchObject([[FIRST, { promptTokens: 80, prefillMs: 40 }]]);
+    expect(played.records()[0]?.actual).toMatchObject({ promptTokens: 80 });
   });
 
   it('does not try a model whose context is too short as well', async () => {
