@@ -15,6 +15,10 @@ export type RequestRecord = {
   readonly model: ModelId | undefined;
   readonly degraded: boolean;
   readonly reason: string;
+  /** What was asked for, in the words of OpenTelemetry's conventions; absent = an answer in words to a chat. */
+  readonly operation?: 'embeddings' | 'rerank' | 'text_completion' | undefined;
+  /** The caller's span as its `traceparent` header named it (W3C Trace Context). */
+  readonly traceParent?: string | undefined;
   /** Targets it was held to. */
   readonly slo?: Slo | undefined;
   /** True when it went to a candidate other than the best, to keep what is known of that one fresh. */
@@ -62,6 +66,17 @@ export type Actual = {
 /** Everything that happens; log, metrics and SQLite all read this one stream. */
 export type GatewayEvent =
   | { readonly kind: 'request.finished'; readonly record: RequestRecord }
+  | {
+      /** Refused before it was classified: nobody logged in, what was sent could not be read, no such endpoint. */
+      readonly kind: 'request.rejected';
+      /** Absent where none was given to it. */
+      readonly requestId: RequestId | undefined;
+      /** Method and path, shortened. */
+      readonly endpoint: string;
+      readonly code: ErrorCode;
+      /** Field at fault; what stood in it is not told, because it may be part of a prompt. */
+      readonly param: string | undefined;
+    }
   | {
       readonly kind: 'request.retried';
       readonly requestId: RequestId;

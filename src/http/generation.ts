@@ -8,7 +8,7 @@ import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
 import type { RequestFacts } from '../core/request.ts';
 import type { DecodedGeneration, GenerationCodec } from '../dialects/codec.ts';
-import type { RequestRun } from '../serve/job.ts';
+import type { RequestRun, ServeJob } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
 import { Answer } from './answer.ts';
 import { checkIn, headerOf } from './check-in.ts';
@@ -32,33 +32,40 @@ export function createGenerationHandler(parts: HttpParts, codec: GenerationCodec
   return async (incoming, outgoing) => {
     const arrival = arrivalOf(parts, incoming);
     if (codec.requestIdHeader !== undefined) outgoing.setHeader(codec.requestIdHeader, arrival.requestId);
-    const exchange: HttpExchange = { incoming, response: outgoing, outgoing };
+    const exchange: HttpExchange = { incoming, response: outgoing, outgoing, isRecorded: false };
     try {
       await answerGeneration({ parts, codec }, arrival, exchange);
-    } catch (error) {
-      refuse(exchange, { id: arrival.requestId, codec }, toGatewayError(parts, error));
+    } catch (thrown) {
+      const error = toGatewayError(parts, thrown);
+      if (!exchange.isRecorded) tellRejected(parts, { ...arrival, endpoint: `POST ${codec.path}` }, error);
+      refuse(exchange, { id: arrival.requestId, codec }, error);
     }
   };
 }
 
-type Arrival = { readonly requestId: RequestId; readonly receivedMs: number; readonly receivedAtMs: number };
+type Arrival = Pick<ServeJob, 'requestId' | 'receivedMs' | 'receivedAtMs' | 'traceParent'>;
 type HttpExchange = {
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
   /** Where the answer is written: the response, or for a request with a key whoever else sends the same. */
   outgoing: ReplyTarget;
+  /** True once there is a record of how it ended. */
+  isRecorded: boolean;
 };
 
 function arrivalOf(parts: HttpParts, incoming: IncomingMessage): Arrival {
   const given = incoming.headers['x-request-id'];
+  const { traceparent } = incoming.headers;
   return {
     requestId: requestId(typeof given === 'string' && ID.test(given) ? given : `req_${parts.clock.randomHex(12)}`),
     receivedMs: parts.clock.monotonicMs(),
     receivedAtMs: parts.clock.nowMs(),
+    traceParent: typeof traceparent === 'string' && TRACE_PARENT.test(traceparent) ? traceparent : undefined,
   };
 }
 
 const ID = /^[\w.:-]{1,128}$/;
+const TRACE_PARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 type Endpoint = { readonly parts: HttpParts; readonly codec: GenerationCodec };
 
@@ -100,6 +107,7 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
   if (decision.kind === 'refused') {
     recordRefusal(parts, { arrival, client, workload, features, decision });
+    exchange.isRecorded = true;
     throw refusalError(decision);
   }
   const { promptTokens, outputTokensMedian, e2eMedianMs } = decision.predicted;
@@ -213,6 +221,7 @@ function recordRefusal(
       model: undefined,
       degraded: false,
       reason: message,
+      traceParent: arrival.traceParent,
       slo: workload.slo,
       stream: workload.stream,
       promptChars: workload.promptChars,
@@ -233,6 +242,15 @@ export function toGatewayError(parts: Pick<HttpParts, 'emit'>, thrown: unknown):
   const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   parts.emit({ kind: 'gateway.notice', level: 'error', message: `unexpected error: ${stack}` });
   return new GatewayError('runtime_failed', `internal error: ${messageOf(thrown)}`, { cause: thrown, status: 500 });
+}
+
+/** Tells of a request that was refused before it was classified. */
+export function tellRejected(
+  { emit }: Pick<HttpParts, 'emit'>,
+  { requestId, endpoint }: { readonly requestId?: RequestId; readonly endpoint: string },
+  { code, details }: GatewayError,
+): void {
+  emit({ kind: 'request.rejected', requestId, endpoint: endpoint.slice(0, 200), code, param: details.param });
 }
 
 type Refused = { readonly id: RequestId; readonly codec: GenerationCodec };

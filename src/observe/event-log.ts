@@ -84,6 +84,12 @@ export function toLine(event: GatewayEvent): Line {
   switch (event.kind) {
     case 'request.finished':
       return requestLine(event.record);
+    case 'request.rejected':
+      return {
+        level: 'info',
+        message: `${event.requestId ?? '-'} ${event.endpoint} rejected: ${event.code}${event.param === undefined ? '' : ` (${event.param})`}`,
+        fields: event,
+      };
     case 'request.retried':
       return { level: 'warn', message: `${event.requestId} retried on ${event.to}: ${event.cause}`, fields: event };
     case 'request.preempted':

@@ -60,6 +60,8 @@ export type ServeJob = {
   /** Monotonic and wall clock at arrival. */
   readonly receivedMs: number;
   readonly receivedAtMs: number;
+  /** The caller's span, where its header named one. */
+  readonly traceParent?: string | undefined;
   readonly workload: Workload;
   /** Kept with the record; undefined where recording is off. */
   readonly features: RequestFeatures | undefined;

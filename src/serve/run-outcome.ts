@@ -101,9 +101,15 @@ export const hasMedia = ({ needs }: Workload): boolean => needs.vision === true 
 export const promptReadAfter = (spentMs: number, prefillMs: number): number =>
   Math.min(1, Math.max(0, spentMs) / Math.max(1, prefillMs));
 
+function operationOf({ needs }: Workload): RequestRecord['operation'] {
+  if (needs.embeddings === true) return 'embeddings';
+  if (needs.rerank === true) return 'rerank';
+  return needs.completions === true ? 'text_completion' : undefined;
+}
+
 /** What a run came to, for the log, SQLite and whoever learns from it. */
 export function recordOf(
-  { requestId, receivedAtMs, client, workload, decision, features }: ServeJob,
+  { requestId, receivedAtMs, client, traceParent, workload, decision, features }: ServeJob,
   seen: Pick<RequestRecord, 'model' | 'predicted' | 'actual' | 'outcome'>,
 ): RequestRecord {
   return {
@@ -115,6 +121,8 @@ export function recordOf(
     reasons: workload.reasons,
     degraded: decision.degraded,
     reason: decision.reason,
+    operation: operationOf(workload),
+    traceParent,
     slo: workload.slo,
     explored: decision.explored ? true : undefined,
     stream: workload.stream,

@@ -1,0 +1,201 @@
+import { Gauge, type Registry } from 'prom-client';
+import { MODEL_CLASSES } from '../core/classes.ts';
+import type { Residency } from '../core/snapshot.ts';
+import type { GatewayState, MachineReadings, ModelState } from './gateway-state.ts';
+import { StateCounter } from './state-counter.ts';
+
+/** Every state a child is shown in; one of them is 1 and the others 0. */
+const CHILD_STATES: readonly Residency['kind'][] = [
+  'stopped',
+  'starting',
+  'ready',
+  'busy',
+  'draining',
+  'backoff',
+  'failed',
+];
+
+/**
+ * Instruments that show how things stand; the function sets all of them at once, when somebody asks. What is gone (a
+ * model the policy no longer names) is gone from the answer too.
+ */
+export function createStateMetrics(registry: Registry): (state: GatewayState) => void {
+  const setters = [
+    gatewayMetrics(registry),
+    laneMetrics(registry),
+    childMetrics(registry),
+    batchMetrics(registry),
+    clientMetrics(registry),
+    machineMetrics(registry),
+    processMetrics(registry),
+  ];
+  return (state) => {
+    for (const set of setters) set(state);
+  };
+}
+
+type SetState = (state: GatewayState) => void;
+type Make = <Label extends string = never>(name: string, help: string, labels?: readonly Label[]) => Gauge<Label>;
+
+const gauges =
+  (registry: Registry): Make =>
+  (name, help, labels = []) =>
+    new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
+
+const bit = (value: boolean): number => (value ? 1 : 0);
+
+function gatewayMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const build = gauge('sluice_build_info', 'Version of the gateway; always 1.', ['version', 'node']);
+  const ready = gauge('sluice_ready', '1 where a request could be answered.');
+  const draining = gauge('sluice_draining', '1 where no new work is taken.');
+  const policyValid = gauge('sluice_policy_valid', '0 while a changed policy file is refused and the old one holds.');
+  const policy = gauge('sluice_policy_info', 'Policy in force; always 1.', ['revision']);
+  const active = gauge('sluice_requests_active', 'Requests that wait or run.');
+  const budget = gauge('sluice_memory_budget_bytes', 'Memory all models together may take.');
+  const used = gauge('sluice_memory_models_bytes', 'Memory models take: pinned by running work, or evictable.', [
+    'kind',
+  ]);
+  return (state) => {
+    build.set({ version: state.version, node: process.versions.node }, 1);
+    ready.set(bit(state.ready));
+    draining.set(bit(state.draining));
+    policyValid.set(bit(state.policyValid));
+    policy.reset();
+    policy.set({ revision: state.policyRevision }, 1);
+    active.set(state.requestsActive);
+    budget.set(state.memory.budgetBytes);
+    used.set({ kind: 'pinned' }, state.memory.pinnedBytes);
+    used.set({ kind: 'evictable' }, state.memory.evictableBytes);
+  };
+}
+
+function laneMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const lanes = gauge('sluice_lanes', 'Generations a device takes at a time.', ['device']);
+  const running = gauge('sluice_lane_running', 'Generations that run.', ['device']);
+  const waiting = gauge('sluice_lane_waiting', 'Requests that wait for a lane.', ['device', 'class']);
+  const limit = gauge('sluice_lane_waiting_limit', 'Requests of one class a device keeps waiting at most.');
+  return (state) => {
+    limit.set(state.queueDepthMax);
+    for (const one of [lanes, running, waiting]) one.reset();
+    for (const lane of state.lanes) {
+      const { device } = lane;
+      lanes.set({ device }, lane.lanes);
+      running.set({ device }, lane.running);
+      for (const name of MODEL_CLASSES) waiting.set({ device, class: name }, lane.waiting[name]);
+    }
+  };
+}
+
+function childMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const labels = ['model', 'device'] as const;
+  const registers = [registry];
+  const available = gauge('sluice_model_available', '1 where the model could be started.', labels);
+  const stale = gauge('sluice_model_stale', '1 where its figures belong to another state of the machine.', labels);
+  const quarantined = gauge('sluice_model_quarantined', '1 where it is never chosen without being named.', labels);
+  const states = gauge('sluice_child_state', '1 for the state a child is in, 0 for the others.', ['model', 'state']);
+  const running = gauge('sluice_child_running', 'Generations that run in the child.', labels);
+  const slots = gauge('sluice_child_slots', 'Generations the child takes at a time.', labels);
+  const memory = gauge('sluice_child_resident_memory_bytes', 'Resident memory of the child.', labels);
+  const restarts = new StateCounter({
+    name: 'sluice_child_restarts_total',
+    help: 'Starts after a crash since the gateway began.',
+    labelNames: [...labels],
+    registers,
+  });
+  const cpu = new StateCounter({
+    name: 'sluice_child_cpu_seconds_total',
+    help: 'CPU time of the running child; begins anew with each process.',
+    labelNames: [...labels],
+    registers,
+  });
+  const all = [available, stale, quarantined, states, running, slots, memory, restarts, cpu];
+  const setModel = (state: ModelState) => {
+    const at = { model: state.model, device: state.device };
+    available.set(at, bit(state.available));
+    stale.set(at, bit(state.stale));
+    quarantined.set(at, bit(state.quarantined));
+    for (const kind of CHILD_STATES) states.set({ model: state.model, state: kind }, bit(kind === state.residency));
+    running.set(at, state.running);
+    slots.set(at, state.slots);
+    restarts.set(at, state.restarts);
+    if (state.rssBytes !== undefined) memory.set(at, state.rssBytes);
+    if (state.cpuSeconds !== undefined) cpu.set(at, state.cpuSeconds);
+  };
+  return (state) => {
+    for (const one of all) one.reset();
+    for (const model of state.models) setModel(model);
+  };
+}
+
+function batchMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const running = gauge('sluice_batches_running', 'Batches in progress.');
+  const paused = gauge('sluice_batches_paused', 'Batches in progress that something is in the way of.');
+  const items = gauge('sluice_batch_items', 'Items of batches in progress: open, done or failed.', ['state']);
+  return ({ batches }) => {
+    running.set(batches.running);
+    paused.set(batches.paused);
+    for (const state of ['open', 'done', 'failed'] as const) items.set({ state }, batches.items[state]);
+  };
+}
+
+function clientMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const running = gauge('sluice_client_running', 'Requests of the client that wait or run.', ['client']);
+  const today = gauge('sluice_client_tokens_today', 'Prompt and output tokens used since midnight.', ['client']);
+  const limit = gauge('sluice_client_tokens_today_limit', 'Tokens the client may use in a day.', ['client']);
+  return ({ clients }) => {
+    for (const one of [running, today, limit]) one.reset();
+    for (const state of clients) {
+      const { client } = state;
+      running.set({ client }, state.running);
+      today.set({ client }, state.tokensToday);
+      if (state.dailyTokens !== undefined) limit.set({ client }, state.dailyTokens);
+    }
+  };
+}
+
+function machineMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const temperature = gauge('sluice_temperature_celsius', 'Temperature of a thermal zone.', ['zone']);
+  const cooling = gauge('sluice_cooling_ratio', 'How far a cooling device slows its part down, 0 to 1.', ['device']);
+  const npu = gauge('sluice_npu_load_ratio', 'Load of an NPU core, 0 to 1; absent where it cannot be read.', ['core']);
+  const clocks = gauge('sluice_cpu_frequency_hertz', 'Current clock of a group of CPUs.', ['cpus']);
+  const memory = gauge('sluice_memory_available_bytes', 'Memory the machine has left.');
+  const setReadings = (machine: MachineReadings) => {
+    for (const { zone, celsius } of machine.temperatures) temperature.set({ zone }, celsius);
+    for (const { device, share } of machine.cooling) cooling.set({ device }, share);
+    for (const { core, share } of machine.npu) npu.set({ core }, share);
+    for (const { cpus, hertz } of machine.cpuHertz) clocks.set({ cpus }, hertz);
+    if (machine.memoryAvailableBytes !== undefined) memory.set(machine.memoryAvailableBytes);
+  };
+  return ({ machine }) => {
+    for (const one of [temperature, cooling, npu, clocks]) one.reset();
+    memory.remove();
+    setReadings(machine);
+  };
+}
+
+// Names every Prometheus client library uses, so that dashboards for processes work.
+function processMetrics(registry: Registry): SetState {
+  const gauge = gauges(registry);
+  const memory = gauge('process_resident_memory_bytes', 'Resident memory of the gateway.');
+  const started = gauge('process_start_time_seconds', 'Start of the gateway since 1970.');
+  const files = gauge('process_open_fds', 'Open file descriptors of the gateway.');
+  const cpu = new StateCounter({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of the gateway.',
+    registers: [registry],
+  });
+  return ({ process: own }) => {
+    memory.set(own.rssBytes);
+    started.set(own.startedAtMs / 1000);
+    files.remove();
+    if (own.openFiles !== undefined) files.set(own.openFiles);
+    cpu.reset();
+    cpu.set({}, own.cpuSeconds);
+  };
+}

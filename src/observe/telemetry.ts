@@ -1,0 +1,62 @@
+import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Policy } from '../core/policy.ts';
+import type { EventBus } from './event-bus.ts';
+import type { GatewayState } from './gateway-state.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { type OtlpExport, otlpTargets, startOtlp } from './otlp.ts';
+
+/** Metrics of a gateway, and their way to a collector. */
+export interface Telemetry {
+  readonly metrics: Metrics;
+  /** Begins to send where the policy or the environment names a collector; the SDK for it is loaded only then. */
+  start(): void;
+  /** Sends what is left and ends. */
+  close(): Promise<void>;
+}
+
+/** What telemetry is made of. */
+export type TelemetryParts = {
+  readonly clock: Clock;
+  readonly events: EventBus;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly version: string;
+  readonly policy: () => Policy;
+  readonly readState: () => GatewayState;
+};
+
+/** Counts from now on; nothing is sent before `start`. */
+export function openTelemetry({ clock, events, environment, version, ...parts }: TelemetryParts): Telemetry {
+  const metrics = createMetrics(parts.readState);
+  const leave = events.subscribe(metrics.observe);
+  const startedAtMs = clock.nowMs();
+  let exporting: Promise<OtlpExport | undefined> = Promise.resolve(undefined);
+  let leaveExport: () => void = () => undefined;
+  const begin = async (): Promise<OtlpExport | undefined> => {
+    const { otlp } = parts.policy().observe;
+    const targets = otlpTargets(otlp, environment);
+    if (targets === undefined) return undefined;
+    const source = { metrics, version, startedAtMs, nowMs: () => clock.nowMs() };
+    const started = await startOtlp({ ...targets, ...otlp, source, emit: events.emit });
+    leaveExport = events.subscribe(started.observe);
+    const urls = [targets.tracesUrl, targets.metricsUrl].filter((url) => url !== undefined).join(' and ');
+    events.emit({ kind: 'gateway.notice', level: 'info', message: `traces and metrics go to ${urls}` });
+    return started;
+  };
+  return {
+    metrics,
+    start: () => {
+      exporting = begin().catch((error: unknown) => {
+        const message = `nothing is sent to the OpenTelemetry collector: ${messageOf(error)}`;
+        events.emit({ kind: 'gateway.notice', level: 'error', message });
+        return undefined;
+      });
+    },
+    close: async () => {
+      const started = await exporting;
+      leave();
+      leaveExport();
+      await started?.close();
+    },
+  };
+}
