@@ -284,6 +284,7 @@ class RunningGateway implements Gateway {
       version: packageVersion(),
       policy,
       policyError: () => this.#source.lastError()?.message,
+      policyHistory: () => this.#source.history(),
       authenticate: () => this.#authenticate(),
       limits: this.#accounts.limits,
       usage: this.#accounts.usage,

@@ -5,6 +5,7 @@ import { allowedMethods } from './allowed-methods.ts';
 import { addAnthropicRoutes } from './anthropic-routes.ts';
 import { addBatchRoutes } from './batches.ts';
 import { checkIn } from './check-in.ts';
+import { addDashboardRoutes } from './dashboard.ts';
 import { errorLanguage } from './error-language.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import { addFileRoutes } from './files.ts';
@@ -42,6 +43,8 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
   addOllamaRoutes(app, parts);
+  // After Ollama's, which answer at the root whoever is no browser.
+  addDashboardRoutes(app);
   addTokenRoutes(app, parts);
   addFileRoutes(app, parts);
   addBatchRoutes(app, parts);

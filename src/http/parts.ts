@@ -16,6 +16,7 @@ import type { IdleBenchStatus } from '../serve/idle-bench.ts';
 import type { ServeParts } from '../serve/job.ts';
 import type { PromptKnowledge } from '../serve/prompt-knowledge.ts';
 import type { Supervisor } from '../supervise/supervisor-types.ts';
+import type { PolicyHistory } from '../transport/policy-source.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { OpenAnswers } from './open-answers.ts';
@@ -27,6 +28,8 @@ export type HttpParts = {
   readonly version: string;
   readonly policy: () => Policy;
   readonly policyError: () => string | undefined;
+  /** The policy's text, what it replaced, and what stands in the file where that is not in force. */
+  readonly policyHistory: () => PolicyHistory;
   readonly authenticate: () => Authenticate;
   readonly limits: ClientLimits;
   /** What clients use up today, and what was saved from the day named on, newest first. */

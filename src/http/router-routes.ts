@@ -9,6 +9,7 @@ import { encodeExplanation, encodeRecord } from './explanation.ts';
 import { toWorkload } from './generation.ts';
 import { findModel } from './models.ts';
 import type { HttpParts } from './parts.ts';
+import { encodePolicy } from './policy-view.ts';
 import { readBody } from './read-body.ts';
 import { modelToHold } from './residency.ts';
 import { routeDryRun } from './route-request.ts';
@@ -26,6 +27,7 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.get('/router/profiles', (context) =>
     context.json({ profiles: encodeProfiles(parts), stale: encodeStale(parts) }),
   );
+  app.get('/router/policy', (context) => context.json(encodePolicy(parts)));
   app.get('/router/usage', (context) => {
     const days = readCount(context.req.query('days'), { name: 'days', otherwise: USAGE_DAYS_DEFAULT });
     return context.json({ usage: encodeUsage(parts, days) });

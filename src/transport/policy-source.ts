@@ -11,7 +11,8 @@
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Policy } from '../core/policy.ts';
-import { loadPolicy } from '../policy/load.ts';
+import { readPolicyText } from '../policy/load.ts';
+import { parsePolicy } from '../policy/parse.ts';
 import { type FileWatch, watchFile } from './watch-file.ts';
 
 /** What became of a changed file. */
@@ -24,12 +25,26 @@ export type PolicyEvent =
     }
   | { readonly kind: 'rejected'; readonly message: string };
 
+/** A policy with the text it was read from. */
+export type PolicyVersion = { readonly policy: Policy; readonly text: string; readonly sinceMs: number };
+
+/** What stood in the file, newest last seen: for people who want to know what a change did. */
+export type PolicyHistory = {
+  readonly current: PolicyVersion;
+  /** The version before; undefined until the first change. */
+  readonly previous: PolicyVersion | undefined;
+  /** The file as it is now where it is not in force; its text is undefined where it could not be read. */
+  readonly rejected: { readonly message: string; readonly atMs: number; readonly text: string | undefined } | undefined;
+};
+
 /** The policy in force and the watch on its file. */
 export interface PolicySource {
   /** The policy in force; the same object until a valid change. */
   current(): Policy;
   /** Why the file as it is now is not in force; undefined when it is. */
   lastError(): { readonly message: string; readonly atMs: number } | undefined;
+  /** The version in force with the one before and the one that was rejected. */
+  history(): PolicyHistory;
   /** Reads the file again, also when it looks unchanged (SIGHUP). Never rejects: the outcome is an event. */
   reload(): Promise<void>;
   /** Stops watching. No event comes after it. */
@@ -47,9 +62,10 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
     changedEarly = true;
   };
   const watch = watchFile(file, deps.clock, () => onChange());
-  const started = await loadFirst(file, watch);
+  const started = await loadFirst(file, watch, deps.clock);
   let current = started;
-  let lastError: { message: string; atMs: number } | undefined;
+  let previous: PolicyVersion | undefined;
+  let lastError: PolicyHistory['rejected'];
   let closed = false;
   let running: Promise<void> | undefined;
   let again = false;
@@ -59,15 +75,20 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
     if (closed) return;
     if (outcome.kind === 'rejected') {
       if (outcome.message === lastError?.message) return;
-      lastError = { message: outcome.message, atMs: deps.clock.nowMs() };
-      deps.onEvent(outcome);
+      const { message, text } = outcome;
+      lastError = { message, text, atMs: deps.clock.nowMs() };
+      deps.onEvent({ kind: 'rejected', message });
       return;
     }
-    const unchanged = outcome.policy.revision === current.revision;
+    const unchanged = outcome.policy.revision === current.policy.revision;
     if (unchanged && lastError === undefined) return;
     lastError = undefined;
-    if (!unchanged) current = outcome.policy;
-    deps.onEvent({ kind: 'loaded', policy: current, notices: restartNotices(started, current) });
+    if (!unchanged) {
+      previous = current;
+      current = { policy: outcome.policy, text: outcome.text, sinceMs: deps.clock.nowMs() };
+    }
+    const { policy } = current;
+    deps.onEvent({ kind: 'loaded', policy, notices: restartNotices(started.policy, policy) });
   };
   const readUntilSettled = async () => {
     do {
@@ -85,8 +106,9 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
   onChange = () => void reload();
   if (changedEarly) await reload();
   return {
-    current: () => current,
+    current: () => current.policy,
     lastError: () => lastError,
+    history: () => ({ current, previous, rejected: lastError }),
     reload,
     close: async () => {
       closed = true;
@@ -96,22 +118,27 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
   };
 }
 
-async function loadFirst(file: string, watch: FileWatch): Promise<Policy> {
+async function loadFirst(file: string, watch: FileWatch, clock: Clock): Promise<PolicyVersion> {
   try {
-    return await loadPolicy(file);
+    const text = await readPolicyText(file);
+    return { policy: parsePolicy(text, file), text, sinceMs: clock.nowMs() };
   } catch (error) {
     watch.close();
     throw error;
   }
 }
 
-async function attempt(
-  file: string,
-): Promise<{ kind: 'read'; policy: Policy } | { kind: 'rejected'; message: string }> {
+type Attempt =
+  | { readonly kind: 'read'; readonly policy: Policy; readonly text: string }
+  | { readonly kind: 'rejected'; readonly message: string; readonly text: string | undefined };
+
+async function attempt(file: string): Promise<Attempt> {
+  let text: string | undefined;
   try {
-    return { kind: 'read', policy: await loadPolicy(file) };
+    text = await readPolicyText(file);
+    return { kind: 'read', policy: parsePolicy(text, file), text };
   } catch (thrown) {
-    return { kind: 'rejected', message: messageOf(thrown) };
+    return { kind: 'rejected', message: messageOf(thrown), text };
   }
 }
 

@@ -69,7 +69,7 @@ describe('openPolicySource', () => {
 
     await saved('version: 1\ngateway: { queue_dept: 3 }\n');
     expect(policies.current()).toBe(second);
-    expect(policies.lastError()).toEqual({
+    expect(policies.lastError()).toMatchObject({
       message: `${file}:2:12 gateway.queue_dept: unknown key "queue_dept", did you mean "queue_depth"?`,
       atMs: 1_800_000_000_000,
     });

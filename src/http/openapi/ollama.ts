@@ -92,7 +92,7 @@ export const OLLAMA_ENDPOINTS: readonly Endpoint[] = [
     path: '/',
     tag,
     errors,
-    summary: 'Whether the server is there, for clients that are no browser',
+    summary: 'Whether the server is there; the dashboard for browsers, which ask for `text/html`',
     isPublic: true,
     answer: { description: '`Ollama is running`', contentType: 'text/plain' },
   },

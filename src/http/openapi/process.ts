@@ -50,4 +50,14 @@ export const PROCESS_ENDPOINTS: readonly Endpoint[] = [
     summary: 'This document as a page for people',
     answer: { description: 'A page', contentType: 'text/html' },
   },
+  {
+    method: 'get',
+    path: '/dashboard/{file}',
+    tag,
+    errors,
+    isPublic: true,
+    summary: 'What the dashboard at / is made of; names are in the page',
+    parameters: [{ name: 'file', in: 'path', description: 'Name of a file', schema: z.string() }],
+    answer: { description: 'A file', contentType: 'text/javascript' },
+  },
 ];

@@ -84,6 +84,17 @@ const USAGE = z.object({
 
 const CLIENT = z.looseObject({ name: z.string(), running: z.number(), limits: z.looseObject({}), today: USAGE });
 
+const BATCH = z.looseObject({
+  id: z.string(),
+  client: z.string(),
+  request_counts: z.object({ total: z.number(), completed: z.number(), failed: z.number() }),
+  state: z.string().nullable(),
+  paused: z.string().nullable(),
+  in_time: z.number().nullable(),
+  predicted_finish: z.iso.datetime().nullable(),
+  deadline: z.iso.datetime(),
+});
+
 const STATUS = z.looseObject({
   version: z.string(),
   started_at: z.iso.datetime(),
@@ -92,6 +103,7 @@ const STATUS = z.looseObject({
   policy: z.looseObject({ file: z.string(), revision: z.string(), error: z.string().nullable() }),
   memory: z.looseObject({ budget_bytes: z.number(), gateway_rss_bytes: z.number() }),
   requests_active: z.number(),
+  batches: z.array(BATCH),
   lanes: z.array(
     z.looseObject({
       device: z.string(),
@@ -114,6 +126,22 @@ const EXPLANATION = z.looseObject({
   refusal: z.looseObject({ code: z.string(), message: z.string() }).optional(),
   candidates: z.array(CANDIDATE),
   degraded: z.boolean(),
+});
+
+const POLICY = z.object({
+  file: z.string(),
+  revision: z.string(),
+  since: z.iso.datetime(),
+  text: z.string(),
+  error: z.object({ message: z.string(), at: z.iso.datetime(), diff: z.string().nullable() }).nullable(),
+  previous: z
+    .object({
+      revision: z.string(),
+      since: z.iso.datetime(),
+      diff: z.string().nullable(),
+      changes: z.array(z.object({ path: z.string(), before: z.string().nullable(), after: z.string().nullable() })),
+    })
+    .nullable(),
 });
 
 const STATE = z.object({ model: z.string(), state: z.string().optional() });
@@ -159,6 +187,14 @@ export const ROUTER_ENDPOINTS: readonly Endpoint[] = [
     body: CHAT_REQUEST,
     example: CHAT_EXAMPLE,
     answer: { description: 'The decision', schema: EXPLANATION },
+  },
+  {
+    method: 'get',
+    path: '/router/policy',
+    tag,
+    errors,
+    summary: "The policy's text and what its last change did; values of environments are hidden",
+    answer: { description: 'The policy', schema: POLICY },
   },
   {
     method: 'get',
