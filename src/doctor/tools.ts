@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createProgramProbe, type ProbedProgram } from '../../runtimes/llama-server/probe.ts';
-import { type PageCache, systemPageCache } from '../bench/page-cache.ts';
 import type { Clock } from '../core/clock.ts';
 import { findProgram } from '../transport/find-program.ts';
 import type { Files } from './host.ts';
+import { readSpeed } from './read-speed.ts';
 
 /** What asks the machine itself. Of a copied machine only files are looked at. */
 export interface Tools {
@@ -13,7 +13,8 @@ export interface Tools {
   find(name: string): string | undefined;
   /** Flags and version of a llama-server; rejects with the reason where it does not run. */
   probe(path: string): Promise<ProbedProgram>;
-  readonly pageCache: PageCache;
+  /** Bytes per second a file is read at from storage; undefined where that cannot be told. */
+  readSpeed(path: string): Promise<number | undefined>;
 }
 
 const PROGRAM_FOLDERS = ['usr/local/bin', 'usr/bin', 'bin', 'usr/sbin', 'sbin'];
@@ -28,6 +29,6 @@ export function createTools(files: Files, clock: Clock, environment: NodeJS.Proc
     clock,
     find: (name) => (files.live ? findProgram(name, environment) : inCopy(name)),
     probe: createProgramProbe(),
-    pageCache: systemPageCache,
+    readSpeed: (path) => readSpeed(path, clock.monotonicMs),
   };
 }

@@ -42,14 +42,8 @@ describe('checkPrograms', () => {
 });
 
 describe('checkStorage', () => {
-  const pageCache = (bytesPerSec: number | undefined): Tools['pageCache'] => ({
-    residentShare: async () => 0,
-    drop: async () => true,
-    readBytesPerSec: async () => bytesPerSec,
-  });
-
   it('reads the largest model and predicts every cold start by what it measured', async () => {
-    const host = await liveHost({ pageCache: pageCache(40e6) });
+    const host = await liveHost({ readSpeed: async () => 40e6 });
     expect((await checkStorage(host))[0]).toMatchObject({
       id: 'storage/nvme0n1p2',
       severity: 'warn',
@@ -59,7 +53,7 @@ describe('checkStorage', () => {
   });
 
   it('falls back to what such storage usually does', async () => {
-    const host = await liveHost({ pageCache: pageCache(undefined) });
+    const host = await liveHost({ readSpeed: async () => undefined });
     expect((await checkStorage(host))[0]?.measured).toContain('usually 1.00 GB/s, not measured');
   });
 });

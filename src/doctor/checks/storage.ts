@@ -35,10 +35,7 @@ async function storage(host: Host, disk: Disk, models: readonly LookedModel[]): 
   );
   const largest = sized.toSorted((a, b) => b.bytes - a.bytes)[0];
   const { tools, files } = host;
-  const read =
-    files.live && largest !== undefined
-      ? await tools.pageCache.readBytesPerSec(largest.path, () => tools.clock.monotonicMs())
-      : undefined;
+  const read = files.live && largest !== undefined ? await tools.readSpeed(largest.path) : undefined;
   const speed = read ?? disk.usualBytesPerSec;
   const colds = sized.flatMap(({ looked, bytes }) => {
     const measured = looked.profile.loadColdMs;
