@@ -5,11 +5,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type GatewayOptions, startGateway } from '../app.ts';
 import { BOARDS, findBoard } from '../boards/boards.ts';
 import { systemClock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, messageOf } from '../core/errors.ts';
 import { packageRoot } from '../core/package-root.ts';
 import { scaledClock } from '../core/scaled-clock.ts';
 import { createEventBus, type EventBus } from '../observe/event-bus.ts';
 import { type LogOptions, openEventLog } from '../observe/event-log.ts';
+import { parseSizeBytes } from '../policy/units.ts';
+import { openServiceManager } from '../transport/service-manager.ts';
 import { formatTable } from './format-table.ts';
 import { parsePort } from './parse-port.ts';
 import { prepareSimulation } from './prepare-simulation.ts';
@@ -24,6 +26,9 @@ type ServeOptions = {
   readonly allowAnonymous?: true;
   readonly logFormat?: LogOptions['format'];
   readonly logLevel: LogOptions['level'];
+  readonly logFile?: string;
+  readonly logFileSize: number;
+  readonly logFiles: number;
   readonly simulate?: string;
   readonly speed?: number;
   readonly seed?: number;
@@ -43,6 +48,13 @@ export function registerServeCommand(program: Command): void {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
+    .option('--log-file <path>', 'keep the log in a file too, as JSON, with the output of the models')
+    .addOption(
+      new Option('--log-file-size <size>', 'put the file aside at this size')
+        .argParser(parseSize)
+        .default(10_000_000, '10MB'),
+    )
+    .addOption(new Option('--log-files <number>', 'older files to keep').argParser(parseFiles).default(5))
     .option('--simulate <board>', 'serve the policy as if on this board, without models; "list" shows the boards')
     .option(
       '--speed <factor>',
@@ -73,6 +85,20 @@ removed after it, unless --data names one. All times, in answers, logs and statu
 const SPEED_DEFAULT = 50;
 // A millisecond of this machine, which is what a request costs it beside the model, is then a second of the board.
 const SPEED_MAX = 1_000;
+
+function parseSize(text: string): number {
+  try {
+    return parseSizeBytes(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
+}
+
+function parseFiles(text: string): number {
+  const files = Number(text);
+  if (Number.isInteger(files) && files >= 1 && files <= 100) return files;
+  throw new InvalidArgumentError('expected a whole number from 1 to 100');
+}
 
 function parseSpeed(text: string): number {
   const speed = Number(text);
@@ -126,10 +152,20 @@ async function serve(options: ServeOptions, time: Pick<GatewayOptions, 'clock' |
   const log = await openEventLog({
     format: options.logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
     level: options.logLevel,
+    file:
+      options.logFile === undefined
+        ? undefined
+        : { path: resolve(options.logFile), fileBytes: options.logFileSize, olderFiles: options.logFiles },
   });
   const events = createEventBus();
   events.subscribe((event) => log.write(event));
   if (time.simulation !== undefined) tellSimulation(events, time.simulation);
+  // Before the first child, which must not inherit the socket.
+  const manager = await openServiceManager({
+    environment: process.env,
+    clock: systemClock,
+    onFailure: (message) => events.emit({ kind: 'gateway.notice', level: 'warn', message }),
+  });
   const gateway = await startGateway({
     policyFile: options.policy,
     dataDir: options.data,
@@ -141,15 +177,19 @@ async function serve(options: ServeOptions, time: Pick<GatewayOptions, 'clock' |
     environment: process.env,
   });
   events.emit({ kind: 'gateway.notice', level: 'info', message: `listening on ${gateway.url}` });
+  manager?.ready(`listening on ${gateway.url}, loading models`);
+  void gateway.settled().then(() => manager?.status(`serving on ${gateway.url}`));
   process.on('SIGHUP', () => void gateway.reload());
   await untilStopped();
+  manager?.stopping();
   events.emit({
     kind: 'gateway.notice',
     level: 'info',
     message: 'stopping: running requests may finish; Ctrl-C again stops at once',
   });
   await gateway.stop();
-  log.flush();
+  manager?.close();
+  await log.close();
 }
 
 function tellSimulation(

@@ -2,18 +2,30 @@ import sonicBoom from 'sonic-boom';
 import { type CancelTimer, systemClock } from '../core/clock.ts';
 import type { GatewayEvent, RequestRecord } from '../core/events.ts';
 import { formatDurationMs } from '../core/format.ts';
+import { openLogFile } from './log-file.ts';
 
 /** How log lines look and which are written. */
 export type LogOptions = {
   readonly format: 'text' | 'json';
   readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** A file beside standard error: JSON lines, with the output of the models whatever the level. */
+  readonly file?: LogFileOptions | undefined;
 };
 
-/** Writes events to standard error. */
+/** Where log lines are kept, and how many of them. */
+export type LogFileOptions = {
+  readonly path: string;
+  /** The file is put aside at this size … */
+  readonly fileBytes: number;
+  /** … and so many of those put aside are kept. */
+  readonly olderFiles: number;
+};
+
+/** Writes events to standard error, and to a file where one is named. */
 export interface EventLog {
   write(event: GatewayEvent): void;
-  /** Writes what is buffered; to be called before the process ends. */
-  flush(): void;
+  /** Writes what is buffered and ends the file; to be called before the process ends. */
+  close(): Promise<void>;
 }
 
 type Line = { readonly level: keyof typeof LEVELS; readonly message: string; readonly fields: object };
@@ -21,20 +33,41 @@ type Line = { readonly level: keyof typeof LEVELS; readonly message: string; rea
 /** Pino's numbers, which log viewers know. */
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 
-/** Opens the log. Events of models' output are written at level `debug` only. */
-export async function openEventLog({ format, level }: LogOptions): Promise<EventLog> {
+/** Opens the log. On standard error events of models' output are written at level `debug` only. */
+export async function openEventLog({ format, level, file }: LogOptions): Promise<EventLog> {
   const { writeLine, flush } = format === 'text' ? await openText() : openJson();
+  const onLoss = (why: string) => {
+    const message = `lines are missing from the log file ${file?.path}: ${why}; the gateway runs on`;
+    writeLine({ level: 'warn', message, fields: {} }, 'gateway.notice');
+  };
+  const kept =
+    file === undefined ? undefined : openLogFile(file.path, { ...file, pendingBytes: PENDING_BYTES }, onLoss);
   return {
     write: (event) => {
-      if (event.kind === 'child.log' && level !== 'debug') return;
+      const isOutput = event.kind === 'child.log';
+      if (isOutput && level !== 'debug' && kept === undefined) return;
       const line = toLine(event);
-      if (LEVELS[line.level] >= LEVELS[level]) writeLine(line, event.kind);
+      const isWanted = LEVELS[line.level] >= LEVELS[level];
+      if (isWanted || isOutput) kept?.write(jsonLine(line, event.kind));
+      if (isWanted) writeLine(line, event.kind);
     },
-    flush,
+    close: async () => {
+      flush();
+      await kept?.close();
+    },
   };
 }
 
+/** What may wait for a slow disk before lines are left out. */
+const PENDING_BYTES = 4_000_000;
+
 type Writer = { readonly writeLine: (line: Line, kind: GatewayEvent['kind']) => void; readonly flush: () => void };
+
+// In pino's form, which log viewers know.
+function jsonLine({ level, message, fields }: Line, event: GatewayEvent['kind']): string {
+  const line = { level: LEVELS[level], time: systemClock.nowMs(), event, ...fields, msg: message };
+  return `${JSON.stringify(line)}\n`;
+}
 
 async function openText(): Promise<Writer> {
   const [{ default: pino }, { default: prettify }] = await Promise.all([import('pino'), import('pino-pretty')]);
@@ -66,9 +99,8 @@ function openJson(): Writer {
     lines = [];
   };
   return {
-    writeLine: ({ level, message, fields }, event) => {
-      const line = { level: LEVELS[level], time: systemClock.nowMs(), event, ...fields, msg: message };
-      lines.push(`${JSON.stringify(line)}\n`);
+    writeLine: (line, event) => {
+      lines.push(jsonLine(line, event));
       if (lines.length >= LINES_PER_WRITE) writeOut();
       else cancelTimer ??= systemClock.after(WRITE_EVERY_MS, writeOut);
     },
@@ -111,7 +143,7 @@ export function toLine(event: GatewayEvent): Line {
         fields: event,
       };
     case 'child.log':
-      return { level: 'debug', message: `${event.model} | ${event.line}`, fields: event };
+      return { level: 'debug', message: `${event.model} | ${event.line}`, fields: { model: event.model } };
     case 'child.evicted':
       return { level: 'info', message: `${event.model} unloaded to make room for ${event.for}`, fields: event };
     case 'policy.loaded':

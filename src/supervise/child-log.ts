@@ -1,8 +1,7 @@
-import { createWriteStream, mkdirSync, openSync, renameSync, statSync, type WriteStream } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { messageOf } from '../core/errors.ts';
+import { join } from 'node:path';
 import type { EmitEvent } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
+import { type LogFileLimits, openLogFile } from '../observe/log-file.ts';
 
 /** What a child printed: the last lines in memory, more of them in a bounded file. */
 export interface ChildLog {
@@ -16,12 +15,9 @@ export interface ChildLog {
 }
 
 /** Bounds; the defaults keep at most 10 MB per model on disk. */
-export type ChildLogLimits = { readonly lines: number; readonly fileBytes: number; readonly pendingBytes: number };
+export type ChildLogLimits = { readonly lines: number } & Omit<LogFileLimits, 'olderFiles'>;
 
 const DEFAULT_LIMITS: ChildLogLimits = { lines: 500, fileBytes: 5_000_000, pendingBytes: 1_000_000 };
-
-/** After a failure the file is tried again every so many lines: a full disk may have been emptied. */
-const RETRY_LINES = 1000;
 
 /**
  * Opens the log of one model at `<folder>/<model>.log`; the file before it is kept as `.log.1`. A full disk or a folder
@@ -33,7 +29,7 @@ export function openChildLog(
   emit: EmitEvent,
   limits: ChildLogLimits = DEFAULT_LIMITS,
 ): ChildLog {
-  const file = createLogFile(join(folder, `${encodeURIComponent(model)}.log`), limits, (why) =>
+  const file = openLogFile(join(folder, `${encodeURIComponent(model)}.log`), { ...limits, olderFiles: 1 }, (why) =>
     emit({
       kind: 'gateway.notice',
       level: 'warn',
@@ -57,73 +53,5 @@ export function openChildLog(
       return () => listeners.delete(listener);
     },
     close: () => file.close(),
-  };
-}
-
-type LogFile = { write(text: string): void; close(): Promise<void> };
-
-function createLogFile(path: string, limits: ChildLogLimits, onLoss: (why: string) => void): LogFile {
-  let stream: WriteStream | undefined;
-  let bytes = 0;
-  let lossTold = false;
-  let broken = false;
-
-  let closed = false;
-  let skipped = 0;
-
-  const isTimeToRetry = (): boolean => {
-    skipped += 1;
-    if (skipped % RETRY_LINES !== 0) return false;
-    broken = false;
-    stream = undefined;
-    return true;
-  };
-  const lose = (why: string) => {
-    if (!lossTold) onLoss(why);
-    lossTold = true;
-  };
-  const open = (rotate: boolean): WriteStream | undefined => {
-    try {
-      mkdirSync(dirname(path), { recursive: true });
-      bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-      if (rotate || bytes >= limits.fileBytes) {
-        renameSync(path, `${path}.1`);
-        bytes = 0;
-      }
-      // Opened here and now: a stream that opens its path later would open what the next rotation has put there.
-      const opened = createWriteStream(path, { fd: openSync(path, 'a') });
-      opened.on('error', (error) => {
-        broken = true;
-        lose(messageOf(error));
-      });
-      return opened;
-    } catch (error) {
-      broken = true;
-      lose(messageOf(error));
-      return undefined;
-    }
-  };
-  return {
-    write: (text) => {
-      if (closed || (broken && !isTimeToRetry())) return;
-      if (stream !== undefined && bytes >= limits.fileBytes) {
-        stream.end();
-        stream = open(true);
-      }
-      stream ??= open(false);
-      if (stream === undefined) return;
-      if (stream.writableLength > limits.pendingBytes) {
-        lose(`the disk does not keep up, ${limits.pendingBytes} bytes wait to be written`);
-        return;
-      }
-      bytes += Buffer.byteLength(text);
-      stream.write(text);
-    },
-    close: () =>
-      new Promise((resolve) => {
-        closed = true;
-        if (stream === undefined || broken) resolve();
-        else stream.end(() => resolve());
-      }),
   };
 }
