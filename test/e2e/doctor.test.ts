@@ -104,14 +104,9 @@ describe('sluice doctor', () => {
     expect(findings.at(-1)).toMatchObject({ id: 'load', measured: expect.stringContaining('(ended early)') });
   });
 
-  it.each([
-    [['--load', 'long'], '--load'],
-    [['--yes'], 'belong to --fix'],
-    [['--sysroot', '/no/such/folder'], 'no such folder'],
-    [['--sysroot', '/tmp', '--load', '1s'], 'leave --sysroot out'],
-  ])('refuses %j as a usage error', async (args, message) => {
-    const { stderr, code } = await doctor(...args);
-    expect(stderr).toContain(message);
+  it('ends with 2 where it is used wrongly', async () => {
+    const { stderr, code } = await doctor('--yes');
+    expect(stderr).toContain('belong to --fix');
     expect(code).toBe(2);
   });
 });
