@@ -6,16 +6,16 @@ import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { tierPath } from '../../src/demo/tiers.ts';
 import { contentOf, postChat, question, sentenceOf, testVariable } from '../helpers/gateway.ts';
+import { bindNotifySocket } from '../helpers/notify-socket.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
-import { until } from '../helpers/until.ts';
 
 const CLI = ['--import', 'tsx', join(import.meta.dirname, '../../src/cli.ts')];
 
-function sluice(...args: string[]) {
+function sluice(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const path = `${join(testVariable('SLUICE_TEST_LLAMA_SERVER'), '..')}:${process.env['PATH']}`;
   const child = spawn(process.execPath, [...CLI, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: path },
+    env: { ...process.env, PATH: path, ...environment },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
@@ -31,22 +31,30 @@ async function listening(child: ReturnType<typeof sluice>): Promise<string> {
 }
 
 describe('sluice init', () => {
-  test('writes a policy that serves the models of a folder on this machine as it is', async () => {
+  test('writes a policy that serves the models of a folder as it is, and the service manager is told of it', async () => {
     const folder = temporaryFolder();
     symlinkSync(tierPath(testVariable('SLUICE_TEST_MODELS'), 'tiny'), join(folder, 'tiny.gguf'));
     const policy = join(folder, 'policy.yaml');
-    const [code] = await once(sluice('init', '--yes', '--models', folder, '--output', policy), 'exit');
+    const [code] = await once(sluice(['init', '--yes', '--models', folder, '--output', policy]), 'exit');
     expect(code).toBe(0);
 
-    const serve = sluice('--policy', policy, '--data', join(folder, 'data'), 'serve', '--port', '0');
+    const notifySocket = join(folder, 'notify');
+    const told = await bindNotifySocket(notifySocket);
+    const serve = sluice(['--policy', policy, '--data', join(folder, 'data'), 'serve', '--port', '0'], {
+      NOTIFY_SOCKET: notifySocket,
+      WATCHDOG_USEC: '3600000000',
+    });
     const ended = once(serve, 'exit');
     const url = await listening(serve);
     serve.stderr.resume();
-    await until('the gateway is ready', async () => (await fetch(`${url}/ready`)).ok);
+    expect(await told()).toBe(`READY=1\nSTATUS=listening on ${url}, loading models`);
+    expect(await told()).toBe('WATCHDOG=1');
+    expect(await told()).toBe(`STATUS=serving on ${url}`);
     const reply = await postChat(url, question({ model: 'default' }));
     expect(reply.status, reply.text).toBe(200);
     expect(contentOf(reply.text)).toBe(sentenceOf('tiny'));
     serve.kill('SIGTERM');
+    expect(await told()).toMatch(/^STOPPING=1\n/);
     expect((await ended)[0]).toBe(0);
   });
 });
