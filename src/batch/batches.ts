@@ -229,9 +229,9 @@ class KeptBatches implements Batches {
       await queue.pause(id);
       await queue.reclaim(id);
     }
-    const left = isCancelled ? [] : await queue.open(id);
     const batch = this.#get(id);
-    const { output, errors } = await writeResults({ queue, shelf }, batch, { jobs: left, ...EXPIRED });
+    const isExpired = !isCancelled && batch.counts.done + batch.counts.failed < batch.counts.total;
+    const { output, errors } = await writeResults({ queue, shelf }, batch, isExpired ? EXPIRED : undefined);
     const lifeMs = batch.request.outputLifeMs ?? this.#parts.policy().batch.keepFilesMs;
     const createdMs = clock.nowMs();
     for (const written of [output, errors]) {
@@ -248,7 +248,7 @@ class KeptBatches implements Batches {
     }
     const ended = isCancelled
       ? { status: 'cancelled' as const, times: { cancelledMs: createdMs } }
-      : left.length > 0
+      : isExpired
         ? { status: 'expired' as const, times: { expiredMs: createdMs } }
         : { status: 'completed' as const, times: { completedMs: createdMs } };
     this.#change(id, { ...ended, outputFile: output?.id, errorFile: errors?.id, paused: undefined });

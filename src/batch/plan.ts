@@ -38,6 +38,8 @@ export type Plan = {
   readonly busyMs: ReadonlyMap<string, number>;
   /** Jobs per model. */
   readonly perModel: ReadonlyMap<ModelId, number>;
+  /** What loading them takes, ms, by the models that have jobs. */
+  readonly loadMs: ReadonlyMap<ModelId, number>;
   /** Lines no model can take: too long for every context. */
   readonly unplanned: readonly number[];
 };
@@ -63,101 +65,199 @@ export type PlannedJob = {
  * O(models · jobs · log jobs). Pure.
  */
 export function planBatch(input: PlanInput): Plan {
-  const models = [...input.models].sort((a, b) => b.quality - a.quality || a.loadMs - b.loadMs);
-  const work = new Workbench(input, models);
-  for (let model = 0; model < models.length; model += 1) work.relieve(model);
-  return work.plan();
+  const work = new Workbench(input);
+  work.add(input.jobs.toSorted((a, b) => a.line - b.line));
+  const steps = work.steps();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
-type Assigned = { readonly job: OpenJob; model: number; readonly wanted: number };
+/**
+ * The same for jobs that come in pages, in the order of their lines. Everybody else has a turn between two steps: fifty
+ * thousand jobs would keep the process for too long, and only numbers are kept of them.
+ */
+export async function planPages(
+  input: Omit<PlanInput, 'jobs'>,
+  pages: AsyncIterable<readonly OpenJob[]>,
+): Promise<Plan> {
+  const work = new Workbench(input);
+  for await (const jobs of pages) {
+    work.add(jobs);
+    await othersTurn();
+  }
+  const steps = work.steps();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await othersTurn();
+  }
+}
 
+const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Jobs put in order in one step, some milliseconds. */
+const JOBS_PER_STEP = 5_000;
+/** Time of a job that a model cannot do. */
+const CANNOT = Number.NaN;
+const NOBODY = -1;
+
+// A job is a row of numbers: its line, and the time it would take each model; models by their place, the best first.
 class Workbench {
-  readonly #input: PlanInput;
+  readonly #input: Omit<PlanInput, 'jobs'>;
   readonly #models: readonly PlanModel[];
-  readonly #assigned: Assigned[] = [];
-  readonly #unplanned: number[] = [];
+  readonly #lines: number[] = [];
+  readonly #workMs: readonly number[][];
+  readonly #chosen: number[] = [];
+  readonly #wanted: number[] = [];
+  /** By model: how many jobs it has, and their time, ms. */
+  readonly #counts: number[];
+  readonly #sumMs: number[];
 
-  constructor(input: PlanInput, models: readonly PlanModel[]) {
+  constructor(input: Omit<PlanInput, 'jobs'>) {
     this.#input = input;
-    this.#models = models;
-    for (const job of input.jobs) {
-      const model = this.#nextModel(job, 0);
-      if (model === undefined) this.#unplanned.push(job.line);
-      else this.#assigned.push({ job, model, wanted: model });
+    this.#models = [...input.models].sort((a, b) => b.quality - a.quality || a.loadMs - b.loadMs);
+    this.#workMs = this.#models.map(() => []);
+    this.#counts = this.#models.map(() => 0);
+    this.#sumMs = this.#models.map(() => 0);
+  }
+
+  add(jobs: readonly OpenJob[]): void {
+    for (const job of jobs) {
+      this.#models.forEach((model, place) => {
+        this.#workMs[place]?.push(model.workMs(job) ?? CANNOT);
+      });
+      const row = this.#lines.push(job.line) - 1;
+      const wanted = this.#nextModel(row, 0);
+      this.#wanted.push(wanted);
+      this.#chosen.push(NOBODY);
+      this.#choose(row, wanted);
     }
   }
 
-  /** Moves jobs away from a model until its device has time for what is on it. */
-  relieve(model: number): void {
+  /** All that follows once the jobs are there, in steps that may be apart. */
+  *steps(): Generator<undefined, Plan> {
+    for (let model = 0; model < this.#models.length; model += 1) {
+      this.#relieve(model);
+      yield;
+    }
+    const order: PlannedJob[] = [];
+    const inTime = this.#counterInTime();
+    for (let model = 0; model < this.#models.length; model += 1) {
+      for (const row of this.#rowsOf(model)) {
+        const planned = this.#planned(row, model);
+        order.push(planned);
+        inTime.add(planned);
+        if (order.length % JOBS_PER_STEP === 0) yield;
+      }
+    }
+    return this.#plan(order, inTime.count());
+  }
+
+  // Moves jobs away from a model until its device has time for what is on it; those that save most go first.
+  #relieve(model: number): void {
+    const { safety } = this.#input;
     const device = this.#models[model]?.device ?? '';
-    const excessMs = this.#busyMs(device) * this.#input.safety - this.#timeMs(device);
+    let excessMs = this.#busyMs(device) * safety - this.#timeMs(device);
     if (excessMs <= 0) return;
-    const moves = this.#assigned.flatMap((entry) => (entry.model === model ? this.#moveOf(entry) : []));
-    moves.sort((a, b) => b.savedMs - a.savedMs);
-    let leftMs = excessMs;
-    for (const { entry, to, savedMs } of moves) {
-      if (leftMs <= 0) break;
-      if (savedMs <= 0) break;
-      entry.model = to;
-      leftMs -= savedMs * this.#input.safety;
+    const rows = this.#rowsOf(model);
+    const savedMs = Float64Array.from(rows, (row) => this.#savedMs(row, model));
+    const sorted = savedMs.toSorted();
+    let moves = 0;
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (let place = sorted.length - 1; place >= 0 && excessMs > 0; place -= 1) {
+      const saved = sorted[place] ?? 0;
+      if (saved <= 0) break;
+      leastMs = saved;
+      moves += 1;
+      excessMs -= saved * safety;
     }
+    // Of those that save as much as the last one that has to go, the first lines go.
+    let equals = moves - savedMs.reduce((count, saved) => (saved > leastMs ? count + 1 : count), 0);
+    rows.forEach((row, place) => {
+      const saved = savedMs[place] ?? 0;
+      if (saved < leastMs || (saved === leastMs && equals <= 0)) return;
+      if (saved === leastMs) equals -= 1;
+      this.#choose(row, this.#nextModel(row, model + 1));
+    });
   }
 
-  plan(): Plan {
-    const order = this.#assigned
-      .toSorted((a, b) => a.model - b.model || a.job.line - b.job.line)
-      .flatMap(({ job, model, wanted }) => this.#planned(job, model, wanted));
+  #plan(order: readonly PlannedJob[], inTime: number): Plan {
     const devices = new Set(this.#models.map(({ device }) => device));
-    const perModel = new Map<ModelId, number>();
-    for (const { model } of order) perModel.set(model, (perModel.get(model) ?? 0) + 1);
+    const used = this.#models.filter((_, model) => (this.#counts[model] ?? 0) > 0);
     return {
       order,
-      inTime: this.#countInTime(order),
+      inTime,
       busyMs: new Map([...devices].map((device) => [device, this.#busyMs(device)])),
-      perModel,
-      unplanned: this.#unplanned,
+      perModel: new Map(used.map((model) => [model.id, this.#counts[this.#models.indexOf(model)] ?? 0])),
+      loadMs: new Map(used.map(({ id, loadMs }) => [id, loadMs])),
+      unplanned: this.#rowsOf(NOBODY).map((row) => this.#lines[row] ?? 0),
     };
   }
 
-  #planned(job: OpenJob, model: number, wanted: number): PlannedJob[] {
-    const chosen = this.#models[model];
-    const workMs = chosen?.workMs(job);
-    if (chosen === undefined || workMs === undefined) return [];
-    const { id, device } = chosen;
-    return [
-      { line: job.line, model: id, device, workMs, insteadOf: model === wanted ? undefined : this.#models[wanted]?.id },
-    ];
+  #choose(row: number, model: number): void {
+    this.#count(row, -1);
+    this.#chosen[row] = model;
+    this.#count(row, 1);
   }
 
-  #nextModel(job: OpenJob, from: number): number | undefined {
+  #count(row: number, sign: 1 | -1): void {
+    const model = this.#chosen[row] ?? NOBODY;
+    if (model === NOBODY) return;
+    this.#counts[model] = (this.#counts[model] ?? 0) + sign;
+    this.#sumMs[model] = (this.#sumMs[model] ?? 0) + sign * this.#timeOf(row, model);
+  }
+
+  #timeOf(row: number, model: number): number {
+    return this.#workMs[model]?.[row] ?? CANNOT;
+  }
+
+  #rowsOf(model: number): number[] {
+    const rows: number[] = [];
+    this.#chosen.forEach((chosen, row) => {
+      if (chosen === model) rows.push(row);
+    });
+    return rows;
+  }
+
+  #planned(row: number, model: number): PlannedJob {
+    const { id, device } = this.#models[model] as PlanModel;
+    const wanted = this.#models[this.#wanted[row] ?? model]?.id;
+    return {
+      line: this.#lines[row] ?? 0,
+      model: id,
+      device,
+      workMs: this.#timeOf(row, model),
+      insteadOf: wanted === id ? undefined : wanted,
+    };
+  }
+
+  #nextModel(row: number, from: number): number {
     for (let model = from; model < this.#models.length; model += 1) {
-      if (this.#models[model]?.workMs(job) !== undefined) return model;
+      if (!Number.isNaN(this.#timeOf(row, model))) return model;
     }
-    return undefined;
+    return NOBODY;
   }
 
-  // The next model that can take the job; on the same device it saves the difference, on another all of it.
-  #moveOf(entry: Assigned): { entry: Assigned; to: number; savedMs: number }[] {
-    const to = this.#nextModel(entry.job, entry.model + 1);
-    const from = this.#models[entry.model];
-    const target = to === undefined ? undefined : this.#models[to];
-    const nowMs = from?.workMs(entry.job);
-    const thenMs = target?.workMs(entry.job);
-    if (to === undefined || nowMs === undefined || thenMs === undefined) return [];
-    const lanes = this.#lanesOf(from?.device ?? '');
-    return [{ entry, to, savedMs: (from?.device === target?.device ? nowMs - thenMs : nowMs) / lanes }];
+  // What going to the next model that can take it saves: on the same device the difference, on another all of it.
+  #savedMs(row: number, model: number): number {
+    const to = this.#nextModel(row, model + 1);
+    if (to === NOBODY) return 0;
+    const device = this.#models[model]?.device ?? '';
+    const nowMs = this.#timeOf(row, model);
+    const thenMs = this.#models[to]?.device === device ? this.#timeOf(row, to) : 0;
+    return (nowMs - thenMs) / this.#lanesOf(device);
   }
 
   #busyMs(device: string): number {
     let workMs = 0;
-    const used = new Set<number>();
-    for (const { job, model } of this.#assigned) {
-      if (this.#models[model]?.device !== device) continue;
-      used.add(model);
-      workMs += this.#models[model]?.workMs(job) ?? 0;
-    }
     let loadMs = 0;
-    for (const model of used) loadMs += this.#models[model]?.loadMs ?? 0;
+    this.#models.forEach((model, place) => {
+      if (model.device !== device || (this.#counts[place] ?? 0) === 0) return;
+      workMs += this.#sumMs[place] ?? 0;
+      loadMs += model.loadMs;
+    });
     return workMs / this.#lanesOf(device) + loadMs;
   }
 
@@ -169,17 +269,19 @@ class Workbench {
     return this.#input.lanes?.get(device) ?? 1;
   }
 
-  #countInTime(order: readonly PlannedJob[]): number {
+  // Counts jobs, in the order in which they are to run, that end before the time is over.
+  #counterInTime(): { add(planned: PlannedJob): void; count(): number } {
     const spentMs = new Map<string, number>();
-    const loaded = new Set<ModelId>();
+    const loadMs = new Map(this.#models.map((model) => [model.id, model.loadMs]));
     let inTime = 0;
-    for (const { model, device, workMs } of order) {
-      const loadMs = loaded.has(model) ? 0 : (this.#models.find(({ id }) => id === model)?.loadMs ?? 0);
-      loaded.add(model);
-      const endMs = (spentMs.get(device) ?? 0) + workMs / this.#lanesOf(device) + loadMs;
-      spentMs.set(device, endMs);
-      if (endMs * this.#input.safety <= this.#timeMs(device)) inTime += 1;
-    }
-    return inTime;
+    return {
+      add: ({ model, device, workMs }) => {
+        const endMs = (spentMs.get(device) ?? 0) + workMs / this.#lanesOf(device) + (loadMs.get(model) ?? 0);
+        loadMs.delete(model);
+        spentMs.set(device, endMs);
+        if (endMs * this.#input.safety <= this.#timeMs(device)) inTime += 1;
+      },
+      count: () => inTime,
+    };
   }
 }

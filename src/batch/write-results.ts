@@ -1,8 +1,12 @@
-import type { Batch, JobQueue, JobResult, OpenJob } from '../core/batch.ts';
+import type { Batch, JobQueue, JobResult } from '../core/batch.ts';
 import type { FileShelf } from '../store/file-shelf.ts';
+import { openPages } from './open-pages.ts';
 
 /** Results read together while a file is written; each may have some hundred KiB. */
 const PAGE = 100;
+
+/** What is said of jobs that were never ended. */
+export type LeftJobs = { readonly code: string; readonly message: string };
 
 /** What was written: undefined where there was no line for that file. */
 export type WrittenResults = {
@@ -12,13 +16,13 @@ export type WrittenResults = {
 
 /**
  * Writes the output and error file of a batch from its results, in the order of its input. Their ids follow from the
- * batch's, so that a second attempt after a crash writes the same files again. `left` are jobs that were never ended;
- * they get an error line each, for `leftWhy`.
+ * batch's, so that a second attempt after a crash writes the same files again. Jobs that were never ended get an error
+ * line each, which says what `left` says; undefined = there is none of them.
  */
 export async function writeResults(
   { queue, shelf }: { readonly queue: JobQueue; readonly shelf: FileShelf },
   batch: Batch,
-  left: { readonly jobs: readonly OpenJob[]; readonly code: string; readonly message: string },
+  left: LeftJobs | undefined,
 ): Promise<WrittenResults> {
   const { done, failed } = await queue.counts(batch.id);
   const output = fileId(batch.id, 'output');
@@ -26,7 +30,7 @@ export async function writeResults(
   return {
     output: done === 0 ? undefined : { id: output, bytes: await shelf.write(output, linesOf(queue, batch.id, 'done')) },
     errors:
-      failed + left.jobs.length === 0
+      failed === 0 && left === undefined
         ? undefined
         : { id: errors, bytes: await shelf.write(errors, errorLines(queue, batch.id, left)) },
   };
@@ -46,14 +50,15 @@ async function* linesOf(queue: JobQueue, batch: string, state: JobResult['state'
   }
 }
 
-async function* errorLines(
-  queue: JobQueue,
-  batch: string,
-  { jobs, code, message }: Parameters<typeof writeResults>[2],
-): AsyncGenerator<string> {
+async function* errorLines(queue: JobQueue, batch: string, left: LeftJobs | undefined): AsyncGenerator<string> {
   yield* linesOf(queue, batch, 'failed');
-  for (const { customId, line } of jobs) {
-    yield `${JSON.stringify({ id: requestIdOf(batch, line), custom_id: customId, response: null, error: { code, message } })}\n`;
+  if (left === undefined) return;
+  const { code, message } = left;
+  for await (const jobs of openPages(queue, batch)) {
+    const lines = jobs.map(({ customId, line }) =>
+      JSON.stringify({ id: requestIdOf(batch, line), custom_id: customId, response: null, error: { code, message } }),
+    );
+    yield lines.map((line) => `${line}\n`).join('');
   }
 }
 

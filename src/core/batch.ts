@@ -192,8 +192,8 @@ export interface JobQueue {
   /** Nothing of the batch is claimed until `resume`; what is under way goes on. */
   pause(batch: string): Promise<void>;
   resume(batch: string): Promise<void>;
-  /** Jobs nobody has ended, in the order of their lines, for planning. */
-  open(batch: string): Promise<readonly OpenJob[]>;
+  /** Jobs nobody has ended, in the order of their lines, for planning: all of them, or `limit` after `afterLine`. */
+  open(batch: string, page?: { readonly afterLine: number; readonly limit: number }): Promise<readonly OpenJob[]>;
   /** Ends all leases of a batch at once, for an owner who knows that nobody works on it. */
   reclaim(batch: string): Promise<void>;
   counts(batch: string): Promise<JobCounts>;

@@ -28,6 +28,9 @@ type JobRow = {
 
 type Nullable<Row, Names extends keyof Row> = Omit<Row, Names> & { readonly [Name in Names]: Row[Name] | null };
 
+/** Rows changed in one statement, some milliseconds. */
+const ROWS_TOGETHER = 1_000;
+
 type Guard = <Result>(call: () => Result) => Result;
 
 /**
@@ -69,20 +72,26 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
   const countLost = database.prepare(
     'UPDATE batches SET lost_ms = lost_ms + @lostMs, preempted = preempted + @preempted WHERE id = @batch',
   );
-  const cancel = database.prepare(
-    "UPDATE batch_jobs SET state = 'cancelled', lease = NULL, partial = NULL WHERE batch = ? AND state = 'open'",
-  );
+  const cancelRunning = database.prepare(`
+    UPDATE batch_jobs SET state = 'cancelled', lease = NULL, partial = NULL
+    WHERE batch = ? AND state = 'open' AND lease IS NOT NULL`);
+  const cancelSome = database.prepare(`
+    UPDATE batch_jobs SET state = 'cancelled', partial = NULL
+    WHERE batch = @batch AND line IN
+      (SELECT line FROM batch_jobs WHERE batch = @batch AND state = 'open' LIMIT ${ROWS_TOGETHER})`);
   const reclaim = database.prepare("UPDATE batch_jobs SET lease = NULL WHERE batch = ? AND state = 'open'");
   const hold = database.prepare('UPDATE batches SET held = ? WHERE id = ?');
   const selectOpen = database.prepare<unknown[], Nullable<OpenJob, 'maxTokens' | 'model'>>(`
     SELECT line, custom_id AS customId, prompt_chars AS promptChars, message_count AS messageCount,
       max_tokens AS maxTokens, asked_model AS model
-    FROM batch_jobs WHERE batch = ? AND state = 'open' ORDER BY line`);
+    FROM batch_jobs WHERE batch = @batch AND state = 'open' AND line > @afterLine ORDER BY line LIMIT @limit`);
   const selectCounts = database.prepare<unknown[], JobCounts>('SELECT total, done, failed FROM batches WHERE id = ?');
   const selectResults = database.prepare<unknown[], JobLine>(`
     SELECT line, result AS text FROM batch_jobs
     WHERE batch = @batch AND state = @state AND line > @afterLine ORDER BY line LIMIT @limit`);
-  const forget = database.prepare('DELETE FROM batch_jobs WHERE batch = ?');
+  const forgetSome = database.prepare(`
+    DELETE FROM batch_jobs
+    WHERE batch = @batch AND line IN (SELECT line FROM batch_jobs WHERE batch = @batch LIMIT ${ROWS_TOGETHER})`);
 
   const enqueue = database.transaction((batch: string, jobs: readonly NewJob[]) => {
     let added = 0;
@@ -116,6 +125,11 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     return true;
   });
 
+  const stopAll = database.transaction((batch: string) => {
+    hold.run(1, batch);
+    return cancelRunning.run(batch).changes;
+  });
+
   return {
     enqueue: async (batch, jobs) => guard(() => enqueue.immediate(batch, jobs)),
     claim: async (batch, { leaseMs, line }) => guard(() => claim.immediate(batch, leaseMs, line)),
@@ -123,11 +137,15 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
       guard(() => extend.run({ ...keyOf(job), untilMs: clock.nowMs() + leaseMs }).changes > 0),
     finish: async (job, result) => guard(() => finish.immediate(job, result)),
     giveBack: async (job, why) => guard(() => giveBack.immediate(job, why)),
-    cancel: async (batch) => guard(() => cancel.run(batch).changes),
+    cancel: async (batch) => {
+      // Nothing is begun and no result is taken from here on; the many that wait follow piece by piece.
+      const running = guard(() => stopAll.immediate(batch));
+      return running + (await inPieces(() => guard(() => cancelSome.run({ batch }).changes)));
+    },
     pause: async (batch) => void guard(() => hold.run(1, batch)),
     resume: async (batch) => void guard(() => hold.run(0, batch)),
-    open: async (batch) =>
-      guard(() => selectOpen.all(batch)).map(({ maxTokens, model, ...job }) => ({
+    open: async (batch, page = { afterLine: 0, limit: -1 }) =>
+      guard(() => selectOpen.all({ batch, ...page })).map(({ maxTokens, model, ...job }) => ({
         ...job,
         maxTokens: maxTokens ?? undefined,
         model: model ?? undefined,
@@ -135,8 +153,19 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     reclaim: async (batch) => void guard(() => reclaim.run(batch)),
     counts: async (batch) => guard(() => selectCounts.get(batch)) ?? { total: 0, done: 0, failed: 0 },
     results: async (batch, page) => guard(() => selectResults.all({ batch, ...page })),
-    forget: async (batch) => void guard(() => forget.run(batch)),
+    forget: async (batch) => void (await inPieces(() => guard(() => forgetSome.run({ batch }).changes))),
   };
+}
+
+// Fifty thousand rows in one statement would keep the process, which passes on tokens, for too long.
+async function inPieces(change: () => number): Promise<number> {
+  let changed = 0;
+  for (;;) {
+    const rows = change();
+    changed += rows;
+    if (rows < ROWS_TOGETHER) return changed;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** No tokens. */

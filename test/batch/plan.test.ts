@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PlanModel, planBatch } from '../../src/batch/plan.ts';
+import { type PlanModel, planBatch, planPages } from '../../src/batch/plan.ts';
 import type { OpenJob } from '../../src/core/batch.ts';
 import { modelId } from '../../src/core/ids.ts';
 
@@ -118,6 +118,18 @@ describe('planBatch', () => {
       ),
       { numRuns: 200, seed: 3 },
     );
+  });
+
+  it('plans pages as it plans the whole', async () => {
+    const all = jobs(700).map((one) => ({ ...one, promptChars: 100 + ((one.line * 37) % 1200) }));
+    const input = { models: [small, large, npu], openMs: 900_000, safety: 1.1 };
+    async function* pages() {
+      for (let from = 0; from < all.length; from += 250) yield all.slice(from, from + 250);
+    }
+    const plan = await planPages(input, pages());
+    expect(plan).toEqual(planBatch({ ...input, jobs: all }));
+    expect(plan.perModel.size).toBeGreaterThan(1);
+    expect(plan.loadMs.get(modelId('large'))).toBe(1000);
   });
 
   it('plans fifty thousand jobs in the blink of an eye', () => {

@@ -163,6 +163,23 @@ export function describeJobQueue(name: string, make: () => Promise<QueueUnderTes
       ]);
     });
 
+    it('tells it page by page', async () => {
+      const lines = async (afterLine: number) =>
+        (await queue.open('a', { afterLine, limit: 2 })).map(({ line }) => line);
+      expect([await lines(0), await lines(2), await lines(3)]).toEqual([[1, 2], [3], []]);
+    });
+
+    it('cancels and forgets thousands', async () => {
+      await queue.enqueue(
+        'b',
+        Array.from({ length: 2500 }, (_, index) => job(index + 1)),
+      );
+      expect(await queue.cancel('b')).toBe(2500);
+      expect(await queue.open('b')).toEqual([]);
+      await queue.forget('b');
+      expect(await queue.claim('b', { leaseMs: LEASE_MS })).toBeUndefined();
+    });
+
     it('forgets a batch', async () => {
       await queue.forget('a');
       expect(await queue.open('a')).toEqual([]);

@@ -54,6 +54,16 @@ function planModel(model: ModelPolicy, view: ModelView, input: BatchModelsInput)
   const mayChoose = only === model.id || (view.quarantined === undefined && quality >= batch.request.minQuality);
   const contextTokens = view.facts?.contextTokens ?? model.settings.context ?? Number.POSITIVE_INFINITY;
   const isRead = batch.request.endpoint === '/v1/embeddings';
+  // Tens of thousands of jobs share a handful of bounds.
+  const expected = new Map<number | undefined, number>();
+  const outputTokensOf = (workload: Workload): number => {
+    let tokens = expected.get(workload.outputTokensMax);
+    if (tokens === undefined) {
+      tokens = expectedTokens(workload, { model, input });
+      expected.set(workload.outputTokensMax, tokens);
+    }
+    return tokens;
+  };
   const can = (name: 'embeddings' | 'generation') => model.capabilities[name] ?? view.facts?.capabilities[name];
   const fits = isRead ? can('embeddings') === true : can('generation') !== false;
   return {
@@ -68,8 +78,7 @@ function planModel(model: ModelPolicy, view: ModelView, input: BatchModelsInput)
       if (!isRead && promptTokens >= contextTokens) return undefined;
       const prefillMs = prefillMsOf(service, promptTokens) * prefill.factor;
       if (isRead) return prefillMs;
-      const outputTokens = expectedTokens(workload, { model, input });
-      return prefillMs + decodeMsOf(service, promptTokens, outputTokens) * decode.factor;
+      return prefillMs + decodeMsOf(service, promptTokens, outputTokensOf(workload)) * decode.factor;
     },
   };
 }

@@ -1,9 +1,8 @@
-import type { PlannedJob } from '../../batch/plan.ts';
-import type { Batch } from '../../core/batch.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ModelId } from '../../core/ids.ts';
 import type { Policy } from '../../core/policy.ts';
 import { afterOpenMs } from '../../policy/windows.ts';
+import type { CurrentPlan } from './current-plan.ts';
 import { windowsOf } from './gate.ts';
 
 /** What may be expected of a batch that has not ended. */
@@ -22,23 +21,29 @@ export type BatchOutlook = {
   readonly itemsPerHour: number | null;
 };
 
-/** What of a batch is still to be begun. */
-export type ToDo = { readonly batch: Batch; readonly next: readonly PlannedJob[] };
+/** What an outlook is taken from. */
+export type OutlookInput = {
+  readonly plan: CurrentPlan;
+  /** Items that are being worked on: their device and how much of their planned time has not passed, ms. */
+  readonly running: readonly { readonly device: string; readonly restMs: number }[];
+};
 
 /**
- * Expected end, wall clock in ms since 1970: what is left on the device with most of it, `factor` times as long as
- * planned, in the open time of the batch's windows. Infinity where these never open again.
+ * Expected end, wall clock in ms since 1970: what is left on the device with most of it, behind what batches with an
+ * earlier deadline take of it, `factor` times as long as planned, in the open time of the batch's windows. Infinity where
+ * these never open again.
  */
 export function finishMsOf(
   { policy, clock }: { readonly policy: () => Policy; readonly clock: Clock },
-  { batch, next }: ToDo,
+  { plan, running }: OutlookInput,
   factor: number,
 ): number {
-  const left = new Map<string, number>();
-  for (const { device, workMs } of next) {
-    const lanes = policy().devices.get(device)?.lanes ?? 1;
-    left.set(device, (left.get(device) ?? 0) + workMs / lanes);
+  const lanesOf = (device: string) => policy().devices.get(device)?.lanes ?? 1;
+  const leftMs = new Map(plan.next.leftMs(lanesOf));
+  for (const { device, restMs } of running) {
+    leftMs.set(device, (leftMs.get(device) ?? 0) + restMs / lanesOf(device));
   }
-  const longestMs = Math.max(0, ...left.values()) * factor;
-  return afterOpenMs(windowsOf(batch, policy().batch), clock.nowMs(), longestMs);
+  const ends = [...leftMs].map(([device, ms]) => (ms === 0 ? 0 : ms + (plan.takenMs.get(device) ?? 0)));
+  const longestMs = Math.max(0, ...ends) * factor;
+  return afterOpenMs(windowsOf(plan.batch, policy().batch), clock.nowMs(), longestMs);
 }

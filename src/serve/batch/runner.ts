@@ -1,19 +1,18 @@
 import type { Batches } from '../../batch/batches.ts';
 import { expectedOf, learnPace, type Pace, safetyOf } from '../../batch/pace.ts';
-import { type Plan, type PlannedJob, planBatch } from '../../batch/plan.ts';
+import type { PlannedJob } from '../../batch/plan.ts';
 import type { Batch, ClaimedJob, JobQueue } from '../../core/batch.ts';
 import type { CancelTimer } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { EmitEvent } from '../../core/events.ts';
 import type { ModelId } from '../../core/ids.ts';
-import { openMsBetween } from '../../policy/windows.ts';
 import { assessMemory } from '../../route/memory.ts';
 import type { FileShelf } from '../../store/file-shelf.ts';
-import { gateOf, windowsOf } from './gate.ts';
+import { type CurrentPlan, makePlan } from './current-plan.ts';
+import { gateOf } from './gate.ts';
 import { type ItemParts, type RunningItem, runItem } from './item.ts';
 import { createResultKeeper, type ResultKeeper } from './keep-result.ts';
-import { batchModels } from './models.ts';
-import { type BatchOutlook, finishMsOf, type ToDo } from './outlook.ts';
+import { type BatchOutlook, finishMsOf } from './outlook.ts';
 
 // Runs the items of batches, one per lane of a device.
 //
@@ -57,13 +56,15 @@ const PLAN_AGE_MS = 60_000;
 /** A model that could not be had is left alone for so long. */
 const REST_MS = 30_000;
 
-type Current = ToDo & { readonly plan: Plan; readonly madeMs: number; readonly next: PlannedJob[] };
 type Running = {
   readonly item: RunningItem;
   readonly batch: string;
   readonly device: string;
   readonly model: ModelId;
   readonly line: number;
+  /** Monotonic, ms. */
+  readonly startMs: number;
+  readonly plannedMs: number;
 };
 
 /** Makes a runner, which does nothing before `start`. */
@@ -76,7 +77,7 @@ class Runner implements BatchRunner {
   readonly #keeper: ResultKeeper;
   readonly #running = new Set<Running>();
   readonly #ending = new Set<Promise<void>>();
-  readonly #plans = new Map<string, Current>();
+  readonly #plans = new Map<string, CurrentPlan>();
   readonly #states = new Map<string, string>();
   readonly #resting = new Map<ModelId, number>();
   /** By batch: open time used and items ended since this process began, and the time that was planned for them. */
@@ -123,13 +124,17 @@ class Runner implements BatchRunner {
       return { state, planned: {}, inTime: ended, predictedFinish: null, promised: false, itemsPerHour };
     }
     const pace = this.#parts.pace.load();
-    const finishMs = finishMsOf(this.#parts, current, expectedOf(pace));
-    const latestMs = finishMsOf(this.#parts, current, safetyOf(pace));
+    const nowMs = this.#parts.clock.monotonicMs();
+    const running = [...this.#running].flatMap(({ batch: of, device, startMs, plannedMs }) =>
+      of === id ? [{ device, restMs: Math.max(0, startMs + plannedMs - nowMs) }] : [],
+    );
+    const finishMs = finishMsOf(this.#parts, { plan: current, running }, expectedOf(pace));
+    const latestMs = finishMsOf(this.#parts, { plan: current, running }, safetyOf(pace));
     const { deadlineMs } = batch.request;
     return {
       state,
-      planned: Object.fromEntries(current.plan.perModel) as Record<ModelId, number>,
-      inTime: ended + Math.max(0, current.plan.inTime - (current.plan.order.length - current.next.length)),
+      planned: Object.fromEntries(current.perModel) as Record<ModelId, number>,
+      inTime: ended + Math.max(0, current.inTime - (current.size - current.next.size)),
       predictedFinish: Number.isFinite(finishMs) ? new Date(finishMs).toISOString() : null,
       promised: latestMs <= deadlineMs,
       itemsPerHour,
@@ -172,9 +177,8 @@ class Runner implements BatchRunner {
     for (const running of this.#running) if (!ids.has(running.batch)) running.item.stop();
     const takenMs = new Map<string, number>();
     for (const batch of runnable) {
-      const gate = this.#gate(batch);
-      if (gate !== undefined) this.#states.set(batch.id, gate);
-      else await this.#advance(batch, takenMs);
+      // One batch that cannot go on must not keep the others from it.
+      await this.#advance(batch, takenMs).catch((error: unknown) => this.#say(batch.id, messageOf(error)));
     }
   }
 
@@ -188,40 +192,31 @@ class Runner implements BatchRunner {
 
   async #advance(batch: Batch, takenMs: Map<string, number>): Promise<void> {
     const current = await this.#planOf(batch, takenMs);
-    for (const [device, busyMs] of current.plan.busyMs) takenMs.set(device, (takenMs.get(device) ?? 0) + busyMs);
-    let state = this.#countOf(batch.id) > 0 ? 'running' : 'waits for a free lane';
-    if (current.next.length === 0 && this.#countOf(batch.id) === 0) state = 'no model can take what is left';
-    for (const device of new Set(current.next.map((planned) => planned.device))) {
+    for (const [device, busyMs] of current.busyMs) takenMs.set(device, (takenMs.get(device) ?? 0) + busyMs);
+    const { next } = current;
+    let state = this.#gate(batch);
+    for (const device of state === undefined ? next.devices() : []) {
       while (this.#hasRoom(device)) {
-        const planned = current.next.find((one) => one.device === device);
-        if (planned === undefined) break;
-        const wait = this.#swapGate(planned.model);
-        if (wait !== undefined) {
-          state = wait;
-          break;
-        }
-        current.next.splice(current.next.indexOf(planned), 1);
-        if (await this.#begin(batch, planned)) state = 'running';
+        const model = next.first(device)?.model;
+        state = model === undefined ? undefined : this.#swapGate(model);
+        if (state !== undefined) break;
+        const taken = next.take(device);
+        if (taken === undefined) break;
+        await this.#begin(batch, taken);
       }
     }
-    this.#states.set(batch.id, state);
+    const isRunning = this.#countOf(batch.id) > 0;
+    if (isRunning) state = 'running';
+    this.#states.set(batch.id, state ?? (next.size > 0 ? 'waits for a free lane' : 'no model can take what is left'));
   }
 
-  async #planOf(batch: Batch, takenMs: ReadonlyMap<string, number>): Promise<Current> {
-    const { clock, policy, snapshot, queue, pace, modelOf } = this.#parts;
+  async #planOf(batch: Batch, takenMs: ReadonlyMap<string, number>): Promise<CurrentPlan> {
     const known = this.#plans.get(batch.id);
-    const nowMs = clock.nowMs();
-    const isFresh = known !== undefined && clock.monotonicMs() - known.madeMs < PLAN_AGE_MS;
-    if (isFresh && (known.next.length > 0 || this.#countOf(batch.id) > 0)) return known;
-    const only = batch.request.model === undefined ? undefined : (modelOf(batch.request.model) ?? '');
-    const open = await queue.open(batch.id);
-    const under = new Set([...this.#running].flatMap((running) => (running.batch === batch.id ? running.line : [])));
-    const jobs = open.filter(({ line }) => !under.has(line));
-    const models = batchModels({ batch, snapshot: snapshot(), policy: policy(), only, resting: this.#restingNow() });
-    const openMs = openMsBetween(windowsOf(batch, policy().batch), nowMs, batch.request.deadlineMs);
-    const lanes = new Map([...policy().devices.values()].map((device) => [device.id, device.lanes]));
-    const plan = planBatch({ jobs, models, openMs, lanes, safety: safetyOf(pace.load()), takenMs });
-    const current = { batch, plan, madeMs: clock.monotonicMs(), next: [...plan.order] };
+    const isFresh = known !== undefined && this.#parts.clock.monotonicMs() - known.madeMs < PLAN_AGE_MS;
+    if (isFresh && (known.next.size > 0 || this.#countOf(batch.id) > 0)) return known;
+    const lines = [...this.#running].flatMap((running) => (running.batch === batch.id ? running.line : []));
+    const task = { batch, resting: this.#restingNow(), underWay: new Set(lines), takenMs };
+    const current = await makePlan(this.#parts, task);
     this.#plans.set(batch.id, current);
     return current;
   }
@@ -250,10 +245,10 @@ class Runner implements BatchRunner {
     return `waits with loading ${model} until nobody has asked for a while (batch.swap_back)`;
   }
 
-  async #begin(batch: Batch, planned: PlannedJob): Promise<boolean> {
-    const { queue, shelf } = this.#parts;
+  async #begin(batch: Batch, { planned, loadMs }: { planned: PlannedJob; loadMs: number }): Promise<void> {
+    const { queue, shelf, clock } = this.#parts;
     const job = await queue.claim(batch.id, { leaseMs: LEASE_MS, line: planned.line });
-    if (job === undefined) return false;
+    if (job === undefined) return;
     let line: Buffer;
     try {
       line = await shelf.slice(batch.request.inputFile, job.offset, job.length);
@@ -261,11 +256,13 @@ class Runner implements BatchRunner {
       await queue.giveBack(job, { crashed: false, lostMs: 0, preempted: false, partial: undefined });
       throw error;
     }
-    if (this.#closed) return false;
+    if (this.#closed) return;
     const item = runItem(this.#parts, { batch, job, model: planned.model, line });
-    const running = { item, batch: batch.id, device: planned.device, model: planned.model, line: job.line };
+    const { device, model } = planned;
+    const started = { startMs: clock.monotonicMs(), plannedMs: planned.workMs + loadMs };
+    const running = { item, batch: batch.id, device, model, line: job.line, ...started };
     this.#running.add(running);
-    const ending = this.#finish(job, planned, item)
+    const ending = this.#finish(job, running)
       .catch((error: unknown) => this.#notice('error', `${batch.id} line ${job.line}: ${messageOf(error)}`))
       .finally(() => {
         this.#running.delete(running);
@@ -273,19 +270,18 @@ class Runner implements BatchRunner {
         this.#look();
       });
     this.#ending.add(ending);
-    return true;
   }
 
-  async #finish(job: ClaimedJob, planned: PlannedJob, item: RunningItem): Promise<void> {
-    const startMs = this.#parts.clock.monotonicMs();
+  async #finish(job: ClaimedJob, { item, model, startMs, plannedMs }: Running): Promise<void> {
     const cancelRenewal = this.#renew(job, item);
     const end = await item.end;
     cancelRenewal();
     const tookMs = this.#parts.clock.monotonicMs() - startMs;
-    await this.#keeper.keep(job, planned.model, { end, tookMs });
-    if (end.kind === 'done') this.#learn(job.batch, { tookMs, plannedMs: planned.workMs });
+    await this.#keeper.keep(job, model, { end, tookMs });
+    // An attempt that was in vain takes its time too, and nothing was planned for it.
+    if (end.kind !== 'refused') this.#learn(job.batch, { tookMs, plannedMs: end.kind === 'done' ? plannedMs : 0 });
     if (end.kind === 'preempted' || end.kind === 'later') this.#plans.delete(job.batch);
-    if (end.kind === 'later' && !this.#closed) this.#rest(planned.model, end.error.message);
+    if (end.kind === 'later' && !this.#closed) this.#rest(model, end.error.message);
   }
 
   #renew(job: ClaimedJob, item: RunningItem): CancelTimer {
@@ -317,7 +313,7 @@ class Runner implements BatchRunner {
     const spent = this.#spent.get(batch) ?? { sinceMs: nowMs - tookMs, busyMs: 0, plannedMs: 0, items: 0 };
     spent.busyMs += tookMs;
     spent.plannedMs += plannedMs;
-    spent.items += 1;
+    if (plannedMs > 0) spent.items += 1;
     this.#spent.set(batch, spent);
   }
 
@@ -330,6 +326,12 @@ class Runner implements BatchRunner {
     this.#spent.delete(id);
     this.#plans.delete(id);
     this.#states.delete(id);
+  }
+
+  // What stands in a batch's way; said once and not at every look.
+  #say(batch: string, trouble: string): void {
+    if (this.#states.get(batch) !== trouble) this.#notice('error', `${batch}: ${trouble}`);
+    this.#states.set(batch, trouble);
   }
 
   #countOf(batch: string): number {

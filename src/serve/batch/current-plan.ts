@@ -1,0 +1,61 @@
+import { openPages } from '../../batch/open-pages.ts';
+import { safetyOf } from '../../batch/pace.ts';
+import { type Plan, planPages } from '../../batch/plan.ts';
+import type { Batch, JobQueue, OpenJob } from '../../core/batch.ts';
+import { openMsBetween } from '../../policy/windows.ts';
+import { windowsOf } from './gate.ts';
+import { batchModels } from './models.ts';
+import type { BatchRunnerParts } from './runner.ts';
+import { createToDo, type ToDo } from './to-do.ts';
+
+/** A batch's plan and how far it has come. */
+export type CurrentPlan = Pick<Plan, 'busyMs' | 'inTime' | 'perModel'> & {
+  readonly batch: Batch;
+  /** Monotonic, ms. */
+  readonly madeMs: number;
+  /** Jobs that were planned. */
+  readonly size: number;
+  readonly next: ToDo;
+  /** What batches whose deadline comes first were to take of each device when the plan was made, ms. */
+  readonly takenMs: ReadonlyMap<string, number>;
+};
+
+/** What a plan is made for. */
+export type PlanTask = {
+  readonly batch: Batch;
+  /** Models that are left alone for now. */
+  readonly resting: ReadonlySet<string>;
+  /** Lines that are being worked on. */
+  readonly underWay: ReadonlySet<number>;
+  readonly takenMs: ReadonlyMap<string, number>;
+};
+
+/** Plans what is open of a batch, page by page; rejects as the queue does. */
+export async function makePlan(
+  parts: Pick<BatchRunnerParts, 'clock' | 'policy' | 'snapshot' | 'queue' | 'pace' | 'modelOf'>,
+  { batch, resting, underWay, takenMs }: PlanTask,
+): Promise<CurrentPlan> {
+  const { clock, policy, snapshot, queue, pace, modelOf } = parts;
+  const only = batch.request.model === undefined ? undefined : (modelOf(batch.request.model) ?? '');
+  const models = batchModels({ batch, snapshot: snapshot(), policy: policy(), only, resting });
+  const openMs = openMsBetween(windowsOf(batch, policy().batch), clock.nowMs(), batch.request.deadlineMs);
+  const lanes = new Map([...policy().devices.values()].map((device) => [device.id, device.lanes]));
+  const taken = new Map(takenMs);
+  const input = { models, openMs, lanes, safety: safetyOf(pace.load()), takenMs: taken };
+  const plan = await planPages(input, jobsLeft(queue, batch.id, underWay));
+  const { busyMs, inTime, perModel } = plan;
+  return {
+    ...{ batch, busyMs, inTime, perModel, takenMs: taken },
+    madeMs: clock.monotonicMs(),
+    size: plan.order.length,
+    next: createToDo(plan),
+  };
+}
+
+async function* jobsLeft(
+  queue: JobQueue,
+  batch: string,
+  underWay: ReadonlySet<number>,
+): AsyncGenerator<readonly OpenJob[]> {
+  for await (const jobs of openPages(queue, batch)) yield jobs.filter(({ line }) => !underWay.has(line));
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { modelId } from '../../../src/core/ids.ts';
+import { createToDo } from '../../../src/serve/batch/to-do.ts';
+
+const planned = (line: number, model: string, device: string) => ({
+  ...{ line, model: modelId(model), device, workMs: 10, insteadOf: undefined },
+});
+const plan = {
+  order: [planned(1, 'large', 'cpu'), planned(3, 'small', 'cpu'), planned(2, 'npu', 'npu')],
+  loadMs: new Map([
+    [modelId('large'), 100],
+    [modelId('small'), 50],
+  ]),
+};
+
+describe('what is still to be begun', () => {
+  it('is taken device by device in the order of the plan', () => {
+    const next = createToDo(plan);
+    expect([next.size, next.devices()]).toEqual([3, ['cpu', 'npu']]);
+    expect(next.take('cpu')).toMatchObject({ planned: { line: 1 }, loadMs: 100 });
+    expect(next.first('cpu')?.line).toBe(3);
+    expect(next.take('npu')).toMatchObject({ planned: { line: 2 }, loadMs: 0 });
+    expect(next.take('npu')).toBeUndefined();
+    expect([next.size, next.devices()]).toEqual([1, ['cpu']]);
+  });
+
+  it('counts a load until its first job is begun, and shares work among lanes', () => {
+    const next = createToDo(plan);
+    expect(Object.fromEntries(next.leftMs(() => 1))).toEqual({ cpu: 170, npu: 10 });
+    next.take('cpu');
+    expect(Object.fromEntries(next.leftMs(() => 2))).toEqual({ cpu: 55, npu: 5 });
+    next.take('cpu');
+    expect(next.leftMs(() => 1).get('cpu')).toBe(0);
+  });
+});
