@@ -107,6 +107,8 @@ export type GatewayPolicy = {
   readonly drainMs: number;
   /** Most requests waiting per lane and class; one more is refused. */
   readonly queueDepthMax: number;
+  /** Origins whose pages may use the API from a browser; `*` = any. */
+  readonly corsOrigins: readonly string[];
   /** Keep what a request asked for (never its texts), so that `policy diff` can try another policy on it. */
   readonly recordFeatures: boolean;
   /** What is done with an answer that has begun to repeat itself: nothing, or it is broken off. */

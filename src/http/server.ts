@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Bindings } from './app.ts';
 import { answerClientError } from './client-error.ts';
+import type { CrossOrigin } from './cors.ts';
 import type { NodeHandler } from './generation.ts';
 import { cutStalledWrites, type StalledWrites } from './stalled-writes.ts';
 
@@ -20,6 +21,16 @@ export interface ListeningServer {
 
 /** What a server serves: the app, and by path what is asked by POST for a generation, which is not the app's. */
 export type Served = { readonly app: Hono<Bindings>; readonly generations: ReadonlyMap<string, NodeHandler> };
+
+/** What is done beside answering. */
+export type Manners = {
+  readonly stalled: StalledWrites;
+  readonly receive?: ReceiveLimits;
+  /** Default: nothing is said of other origins. */
+  readonly crossOrigin?: CrossOrigin;
+};
+
+const sameOriginOnly: CrossOrigin = (_, __, next) => next();
 
 /** How long a client may take to send a request, ms. */
 export type ReceiveLimits = {
@@ -41,7 +52,7 @@ const RECEIVE_LIMITS: ReceiveLimits = { headersMs: 30_000, requestMs: 600_000, c
 export async function listen(
   { app, generations }: Served,
   address: { readonly host: string; readonly port: number },
-  { stalled, receive = RECEIVE_LIMITS }: { readonly stalled: StalledWrites; readonly receive?: ReceiveLimits },
+  { stalled, receive = RECEIVE_LIMITS, crossOrigin = sameOriginOnly }: Manners,
 ): Promise<ListeningServer> {
   const others = getRequestListener(app.fetch, { autoCleanupIncoming: false });
   let underWay = 0;
@@ -54,9 +65,11 @@ export async function listen(
     underWay += 1;
     outgoing.on('close', ended);
     // Neither rejects: both answer their own failures.
-    const generation = incoming.method === 'POST' ? generations.get(pathOf(incoming.url)) : undefined;
-    if (generation === undefined) void others(incoming, outgoing);
-    else void generation(incoming, outgoing);
+    crossOrigin(incoming, outgoing, () => {
+      const generation = incoming.method === 'POST' ? generations.get(pathOf(incoming.url)) : undefined;
+      if (generation === undefined) void others(incoming, outgoing);
+      else void generation(incoming, outgoing);
+    });
   });
   // These two end with the last byte of the request: a long prefill or an overnight answer is not cut by them.
   server.headersTimeout = receive.headersMs;

@@ -100,6 +100,7 @@ function gatewayOf(gateway: ParsedPolicy['gateway']): Policy['gateway'] {
     writeTimeoutMs: gateway.write_timeout,
     drainMs: gateway.drain,
     queueDepthMax: gateway.queue_depth,
+    corsOrigins: gateway.cors,
     recordFeatures: gateway.record === 'features',
     streamGuard: gateway.stream_guard,
   };

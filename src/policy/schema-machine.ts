@@ -27,6 +27,16 @@ export const gatewaySchema = closedMap({
       'A client that takes nothing of what is written to it for this long is cut off and its run stopped. Default 60s.',
     ),
   drain: duration().default(30_000).describe('On SIGTERM running requests get this long to finish. Default 30s.'),
+  cors: z
+    .array(
+      z.string().regex(/^(\*|https?:\/\/[^/\s]+)$/, {
+        error: 'expected an origin such as https://app.example, without a path, or "*"',
+      }),
+    )
+    .default([])
+    .describe(
+      'Origins whose pages may use the API from a browser, such as https://app.example; "*": any. Default none.',
+    ),
   queue_depth: z
     .int()
     .min(1)

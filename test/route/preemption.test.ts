@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { modelId } from '../../src/core/ids.ts';
+import { modelId, runtimeId } from '../../src/core/ids.ts';
 import type { LaneEntry, ModelView } from '../../src/core/snapshot.ts';
 import { decide } from '../../src/route/decide.ts';
 import { victimOf } from '../../src/route/preemption.ts';
@@ -94,7 +94,10 @@ describe('decide: while batch work runs', () => {
 describe('decide: at night', () => {
   it('lets the small model on the idle device answer where that is in time, and the item go on', () => {
     const policy = smallPolicy({
-      models: [modelPolicy('fast', { quality: 0.4, runtime: 'npu' }), modelPolicy('large', { quality: 0.8 })],
+      models: [
+        modelPolicy('fast', { quality: 0.4, runtime: runtimeId('npu') }),
+        modelPolicy('large', { quality: 0.8 }),
+      ],
     });
     const views = {
       fast: { profile: measured({ prefill: 100, decode: 10 }) },

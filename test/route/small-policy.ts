@@ -58,6 +58,7 @@ export function smallPolicy(given: {
       writeTimeoutMs: 60_000,
       drainMs: 30_000,
       queueDepthMax: 64,
+      corsOrigins: [],
       recordFeatures: true,
       streamGuard: 'off',
     },
