@@ -11,6 +11,7 @@ type Register = (program: Command) => void;
 /** Each command's code is loaded only when it is asked for: a gateway need not wait for what benchmarks import. */
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   init: async () => (await import('./commands/init.ts')).registerInitCommand,
+  install: async () => (await import('./commands/install.ts')).registerInstallCommand,
   serve: async () => (await import('./commands/serve.ts')).registerServeCommand,
   demo: async () => (await import('./commands/demo.ts')).registerDemoCommand,
   bench: async () => (await import('./commands/bench.ts')).registerBenchCommand,
