@@ -38,7 +38,8 @@ export async function streamChat(
   });
   if (body === null) return;
   for await (const { data } of readSse(body)) {
-    if (data === '[DONE]') return;
+    // The body is read to its end, which comes at once: leaving it would count as having gone away.
+    if (data === '[DONE]') continue;
     const chunk = JSON.parse(data) as Chunk;
     if (chunk.error !== undefined) throw new ApiError(200, chunk.error.message);
     for (const piece of piecesOf(chunk)) onPiece(piece);

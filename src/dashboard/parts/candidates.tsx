@@ -52,7 +52,10 @@ function Row({ candidate, isChosen }: { readonly candidate: Candidate; readonly 
       <td class="figure">{predicted === null ? NONE : showMs(predicted.wait_ms + predicted.load_ms)}</td>
       <td class="figure">{quality}</td>
       <td>{predicted === null ? NONE : <Origin of={predicted.basis} />}</td>
-      <td class="wide">{reason}</td>
+      <td class="wide">{isChosen ? firstClause(reason) : reason}</td>
     </tr>
   );
 }
+
+/** What was chosen is explained above the table, with what is said of the others. */
+const firstClause = (reason: string): string => reason.split('; ')[0] ?? reason;

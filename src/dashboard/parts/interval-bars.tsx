@@ -17,8 +17,7 @@ type IntervalBarsProps = {
 const COLUMNS = [
   { name: 'Model' },
   { name: 'Plot' },
-  { name: 'Median', isFigure: true },
-  { name: '95 % interval', isFigure: true },
+  { name: 'Median [95 % interval]', isFigure: true },
   { name: 'n', isFigure: true },
   { name: 'From' },
 ];
@@ -33,15 +32,10 @@ export function IntervalBars({ title, note, bars, show }: IntervalBarsProps) {
         {bars.map(({ model, figure, isStale }, index) => (
           <tr key={model}>
             <th scope="row">{model}</th>
-            <td>
+            <td class="drawn">
               <BarPicture figure={figure} scale={scale} series={index % 8} />
             </td>
-            <td class="figure">{show(figure.value)}</td>
-            <td class="figure">
-              {figure.low === undefined || figure.high === undefined
-                ? NONE
-                : `${show(figure.low)} to ${show(figure.high)}`}
-            </td>
+            <td class="figure">{withInterval(figure, show)}</td>
             <td class="figure">{figure.n === 0 ? NONE : figure.n}</td>
             <td title={figure.source}>
               <Origin of={figure.provenance} />
@@ -64,12 +58,25 @@ function BarPicture({ figure, scale, series }: BarPictureProps) {
   const { value, low, high } = figure;
   const at = (one: number) => 200 * scale.share(one);
   return (
-    <svg class={`bar series-${series}`} viewBox="0 0 200 16" width="200" height="16" aria-hidden="true">
-      <rect class="track" x="0" y="2" width="200" height="12" rx="2" />
-      <rect class="value" x="0" y="2" width={Math.max(1, at(value))} height="12" rx="2" />
+    <svg class={`bar series-${series}`} viewBox="0 0 200 16" preserveAspectRatio="none" aria-hidden="true">
+      <rect class="track" x="0" y="2" width="200" height="12" />
+      <rect class="value" x="0" y="2" width={Math.max(1, at(value))} height="12" />
       {low !== undefined && high !== undefined && (
-        <path class="whisker" d={`M${at(low)} 8H${at(high)}M${at(low)} 4v8M${at(high)} 4v8`} />
+        <path
+          class="whisker"
+          vector-effect="non-scaling-stroke"
+          d={`M${at(low)} 8H${at(high)}M${at(low)} 4v8M${at(high)} 4v8`}
+        />
       )}
     </svg>
   );
 }
+
+function withInterval({ value, low, high }: Figure, show: (value: number) => string): string {
+  return low === undefined || high === undefined
+    ? show(value)
+    : `${show(value)} [${bare(low, show)}, ${bare(high, show)}]`;
+}
+
+/** Without the unit, where it is the one of rates, which never changes. */
+const bare = (value: number, show: (value: number) => string): string => show(value).replace(' tok/s', '');

@@ -10,8 +10,8 @@ export type ModelFigures = { readonly model: string; readonly figures: Readonly<
 
 const PROMPTS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
 const PROMPTS_IN_TABLE = [64, 512, 4096];
-const HEIGHT = 280;
-const EDGE = { left: 64, right: 12, top: 10, bottom: 34 };
+const HEIGHT = 300;
+const EDGE = { left: 88, right: 24, top: 10, bottom: 34 };
 const DASHES = ['', '7 4', '2 4', '10 4 2 4'];
 
 /** Time to first token of a loaded model over the length of its prompt, from the fitted figures; both axes logarithmic. */
@@ -20,12 +20,11 @@ export function TtftPlot({ models }: { readonly models: readonly ModelFigures[] 
     const msOf = ttftOf(figures);
     return msOf === undefined ? [] : [{ model, msOf }];
   });
-  const [frame, width] = useWidth();
   if (lines.length === 0) return null;
   return (
-    <figure class="plot" ref={frame}>
+    <figure class="plot">
       <h3>Time to first token over prompt length</h3>
-      <Picture lines={lines} width={width} />
+      <Picture lines={lines} />
       <ul class="legend" aria-hidden="true">
         {lines.map(({ model }, index) => (
           <li key={model}>
@@ -78,43 +77,46 @@ function ttftOf(figures: Readonly<Record<string, Figure>>): Line['msOf'] | undef
   return (tokens) => prefillMsOf(service, tokens);
 }
 
-function Picture({ lines, width }: { readonly lines: readonly Line[]; readonly width: number }) {
+function Picture({ lines }: { readonly lines: readonly Line[] }) {
+  const [frame, width] = useWidth();
   const values = lines.flatMap(({ msOf }) => PROMPTS.map(msOf));
   const marks = decades(Math.min(...values), Math.max(...values));
   const x = (tokens: number) => EDGE.left + (width - EDGE.left - EDGE.right) * share(tokens, PROMPTS);
   const y = (ms: number) => HEIGHT - EDGE.bottom - (HEIGHT - EDGE.top - EDGE.bottom) * share(ms, marks);
   const promptMarks = PROMPTS.filter((_, index) => index % (width < 480 ? 3 : 1) === 0);
   return (
-    <svg viewBox={`0 0 ${width} ${HEIGHT}`} width={width} height={HEIGHT} role="img" aria-label={spoken(lines)}>
-      {marks.map((ms) => (
-        <g key={ms}>
-          <path class="grid" d={`M${EDGE.left} ${y(ms)}H${width - EDGE.right}`} />
-          <text x={EDGE.left - 8} y={y(ms) + 4} text-anchor="end">
-            {showMs(ms)}
-          </text>
-        </g>
-      ))}
-      {promptMarks.map((tokens) => (
-        <g key={tokens}>
-          <path class="grid" d={`M${x(tokens)} ${EDGE.top}V${HEIGHT - EDGE.bottom}`} />
-          <text x={x(tokens)} y={HEIGHT - EDGE.bottom + 16} text-anchor="middle">
-            {showCount(tokens)}
-          </text>
-        </g>
-      ))}
-      <text x={width - EDGE.right} y={HEIGHT - 4} text-anchor="end">
-        tokens in the prompt
-      </text>
-      {lines.map(({ model, msOf }, index) => (
-        <g key={model} class={`series-${index % 8}`}>
-          <path
-            class="line"
-            stroke-dasharray={DASHES[index % DASHES.length]}
-            d={PROMPTS.map((tokens, place) => `${place === 0 ? 'M' : 'L'}${x(tokens)} ${y(msOf(tokens))}`).join('')}
-          />
-        </g>
-      ))}
-    </svg>
+    <div ref={frame}>
+      <svg viewBox={`0 0 ${width} ${HEIGHT}`} width={width} height={HEIGHT} role="img" aria-label={spoken(lines)}>
+        {marks.map((ms) => (
+          <g key={ms}>
+            <path class="grid" d={`M${EDGE.left} ${y(ms)}H${width - EDGE.right}`} />
+            <text x={EDGE.left - 8} y={y(ms) + 4} text-anchor="end">
+              {showMs(ms)}
+            </text>
+          </g>
+        ))}
+        {promptMarks.map((tokens) => (
+          <g key={tokens}>
+            <path class="grid" d={`M${x(tokens)} ${EDGE.top}V${HEIGHT - EDGE.bottom}`} />
+            <text x={x(tokens)} y={HEIGHT - EDGE.bottom + 16} text-anchor="middle">
+              {showCount(tokens)}
+            </text>
+          </g>
+        ))}
+        <text x={width - EDGE.right} y={HEIGHT - 4} text-anchor="end">
+          tokens in the prompt
+        </text>
+        {lines.map(({ model, msOf }, index) => (
+          <g key={model} class={`series-${index % 8}`}>
+            <path
+              class="line"
+              stroke-dasharray={DASHES[index % DASHES.length]}
+              d={PROMPTS.map((tokens, place) => `${place === 0 ? 'M' : 'L'}${x(tokens)} ${y(msOf(tokens))}`).join('')}
+            />
+          </g>
+        ))}
+      </svg>
+    </div>
   );
 }
 
@@ -128,11 +130,11 @@ const spoken = (lines: readonly Line[]): string =>
   `Time to first token for a prompt of 512 tokens: ${lines.map(({ model, msOf }) => `${model} ${showMs(msOf(512))}`).join(', ')}`;
 
 const WIDTH_FIRST = 600;
-const WIDTH_MAX = 760;
+const WIDTH_MAX = 1100;
 
 /** Width an element leaves for a picture, px, so that letters stay as large on a phone as anywhere. */
 function useWidth() {
-  const element = useRef<HTMLElement>(null);
+  const element = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(WIDTH_FIRST);
   useEffect(() => {
     if (element.current === null) return undefined;

@@ -17,7 +17,7 @@ const COLUMNS = [
   { name: 'Models planned' },
   { name: 'Items per hour', isFigure: true },
   { name: 'Tokens in', isFigure: true },
-  { name: 'out', isFigure: true },
+  { name: 'Tokens out', isFigure: true },
 ];
 
 /** Batches of whoever looks, newest first, with how far they are. */

@@ -192,7 +192,7 @@ function Routed({ routed }: { readonly routed: XRouter }) {
       <details onToggle={(event) => void onToggle(event.currentTarget.open)}>
         <summary>Why {routed.model}?</summary>
         <Trouble error={error} />
-        {decision === undefined ? <p class="reason">{routed.reason}</p> : <Explained decision={decision} level={3} />}
+        {decision === undefined ? <p class="reason">{routed.reason}</p> : <Explained decision={decision} />}
       </details>
     </>
   );

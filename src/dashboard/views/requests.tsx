@@ -78,11 +78,11 @@ const COLUMNS = [
   { name: 'Model' },
   { name: 'Outcome' },
   { name: 'First token', isFigure: true },
-  { name: 'predicted', isFigure: true },
+  { name: 'Predicted first', isFigure: true },
   { name: 'Whole answer', isFigure: true },
-  { name: 'predicted ', isFigure: true },
+  { name: 'Predicted whole', isFigure: true },
   { name: 'Tokens in', isFigure: true },
-  { name: 'out', isFigure: true },
+  { name: 'Tokens out', isFigure: true },
   { name: 'Client' },
 ];
 
@@ -129,10 +129,9 @@ export function Request({ id }: { readonly id: string }) {
   );
 }
 
-/** Why a request went where it went, and what came of it, below a heading of the level before `level`. */
-export function Explained({ decision, level = 2 }: { readonly decision: Decision; readonly level?: 2 | 3 }) {
+/** Why a request went where it went, and what came of it. */
+export function Explained({ decision }: { readonly decision: Decision }) {
   const { actual, predicted, outcome } = decision;
-  const Heading = level === 2 ? 'h2' : 'h3';
   return (
     <>
       <p class="reason">{decision.reason}</p>
@@ -158,7 +157,7 @@ export function Explained({ decision, level = 2 }: { readonly decision: Decision
           <Badge tone="fair" text="degraded" /> No model was predicted to meet the targets.
         </p>
       )}
-      <Heading>How it was classified</Heading>
+      <h2>How it was classified</h2>
       <ul>
         {decision.reasons.map(({ rule, detail }) => (
           <li key={`${rule} ${detail}`}>
@@ -166,7 +165,7 @@ export function Explained({ decision, level = 2 }: { readonly decision: Decision
           </li>
         ))}
       </ul>
-      <Heading>Candidates</Heading>
+      <h2>Candidates</h2>
       <Candidates caption="Candidates" candidates={decision.candidates} chosen={decision.model} />
     </>
   );
