@@ -23,8 +23,8 @@ export type BatchesParts = {
   readonly queue: JobQueue;
   readonly shelf: FileShelf;
   readonly policy: () => Policy;
-  /** How lines of an endpoint are read. */
-  readonly rulesFor: (endpoint: BatchRequest['endpoint']) => Pick<InputRules, 'readBody' | 'modelOf'>;
+  /** How a client's lines of an endpoint are read. */
+  readonly rulesFor: (endpoint: BatchRequest['endpoint'], client: string) => Pick<InputRules, 'readBody' | 'modelOf'>;
 };
 
 /** Batches from their creation to their files. Running their jobs is somebody else's: see `serve/batch/runner.ts`. */
@@ -186,14 +186,14 @@ class KeptBatches implements Batches {
 
   async #validate(id: string): Promise<void> {
     const { table, queue, shelf, policy, clock, rulesFor } = this.#parts;
-    const { request } = this.#get(id);
+    const { request, client } = this.#get(id);
     // What was read before, by a process that died or until the disk was full, is read again from the start: only a
     // whole input is run.
     await queue.forget(id);
     table.resetBatch(id);
     const { linesMax } = policy().batch;
     const lineBytesMax = policy().gateway.bodyBytesMax;
-    const rules = { endpoint: request.endpoint, linesMax, lineBytesMax, ...rulesFor(request.endpoint) };
+    const rules = { endpoint: request.endpoint, linesMax, lineBytesMax, ...rulesFor(request.endpoint, client) };
     const pieces = shelf.read(request.inputFile) as AsyncIterable<Buffer>;
     const isStopped = () => this.#isClosed || table.batch(id)?.status !== 'validating';
     const faults = await readInput(pieces, rules, {

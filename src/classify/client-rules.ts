@@ -2,6 +2,7 @@ import type { ModelClass } from '../core/classes.ts';
 import type { ClientPolicy } from '../core/client-policy.ts';
 import type { Reason } from '../core/decision.ts';
 import type { ModelId } from '../core/ids.ts';
+import type { Policy } from '../core/policy.ts';
 
 /** What a client must not ask for, in words fit for an error object. */
 export type Forbidden = {
@@ -40,3 +41,7 @@ export function classForClient(
   reasons.push({ rule: 'client.classes', detail: `class ${wanted} is not open to client ${client.name}, so ${given}` });
   return given;
 }
+
+/** The client of a name that was kept; undefined for `anonymous` and for one the policy no longer has. */
+export const clientNamed = (name: string, policy: Policy): ClientPolicy | undefined =>
+  policy.clients.find((client) => client.name === name);

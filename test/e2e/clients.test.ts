@@ -20,6 +20,7 @@ const KEYS = {
   SLUICE_TEST_READER: 'key-reader',
   SLUICE_TEST_DAY: 'key-day',
   SLUICE_TEST_AGAIN: 'key-reader-2',
+  SLUICE_TEST_OTHER: 'key-other',
 };
 let gateway: TestGateway;
 
@@ -30,6 +31,7 @@ beforeAll(async () => {
     { name: 'bot', key_env: 'SLUICE_TEST_BOT', requests_per_minute: 20, tokens_per_minute: 100_000 },
     { name: 'reader', key_env: 'SLUICE_TEST_READER', models: ['other'], classes: ['quality', 'interactive'] },
     { name: 'again', key_env: 'SLUICE_TEST_AGAIN' },
+    { name: 'other', key_env: 'SLUICE_TEST_OTHER', models: ['other'] },
     { name: 'day', key_env: 'SLUICE_TEST_DAY', daily: { requests: 1 } },
   ];
   gateway = await startTestGateway(policy, { environment: { ...process.env, ...KEYS } });
@@ -43,6 +45,26 @@ const json = async (path: string, key: string) =>
   (await (await fetch(`${gateway.url}${path}`, as(key))).json()) as Parsed;
 
 describe('models and classes of a client', () => {
+  it('hold for batches too', async () => {
+    const submit = async (key: string, metadata: object, model: string) => {
+      const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: key, maxRetries: 0 });
+      const line = { custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body: question({ model }) };
+      const file = await openai.files.create({ file: new File([JSON.stringify(line)], 'a.jsonl'), purpose: 'batch' });
+      const given = { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
+      const { id } = await openai.batches.create({ ...given, metadata: { ...metadata } });
+      return until('the lines are read', async () => {
+        const batch = await openai.batches.retrieve(id);
+        return batch.status !== 'validating' && batch;
+      });
+    };
+    await expect(submit('key-reader', {}, 'auto')).rejects.toMatchObject({ status: 403, code: 'forbidden' });
+    await expect(submit('key-other', { x_model: 'tiny' }, 'auto')).rejects.toMatchObject({ status: 403 });
+    expect(await submit('key-other', {}, 'tiny')).toMatchObject({
+      status: 'failed',
+      errors: { data: [{ line: 1, code: 'forbidden', param: 'body.model' }] },
+    });
+  });
+
   it('are all it is routed to', async () => {
     const reply = await gateway.chat(question(), as('key-reader'));
     expect([reply.status, reply.headers.get('x-router-model')]).toEqual([200, 'other']);

@@ -1,4 +1,5 @@
 import type { PlanModel } from '../../batch/plan.ts';
+import { clientNamed, forbiddenModel } from '../../classify/client-rules.ts';
 import type { Batch, OpenJob } from '../../core/batch.ts';
 import type { Workload } from '../../core/decision.ts';
 import type { ModelPolicy, Policy } from '../../core/policy.ts';
@@ -38,10 +39,15 @@ export function batchModels(input: BatchModelsInput): readonly PlanModel[] {
   });
 }
 
-function isUsable(model: ModelPolicy, view: ModelView, { snapshot, only, resting }: BatchModelsInput): boolean {
+function isUsable(
+  model: ModelPolicy,
+  view: ModelView,
+  { batch, policy, snapshot, only, resting }: BatchModelsInput,
+): boolean {
   const isUp = model.enabled && view.availability.kind === 'available' && view.residency.kind !== 'failed';
   if (!isUp || resting.has(model.id) || (only !== undefined && only !== model.id)) return false;
   if (model.classes !== undefined && !model.classes.includes('batch')) return false;
+  if (forbiddenModel(model.id, clientNamed(batch.client, policy)) !== undefined) return false;
   return assessMemory(model.id, view, snapshot).kind !== 'never';
 }
 
