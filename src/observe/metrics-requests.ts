@@ -1,6 +1,7 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Actual, GatewayEvent, RequestRecord } from '../core/events.ts';
+import { createEventMetrics } from './metrics-events.ts';
+import type { NumberSeries, Registry } from './registry.ts';
 
 /**
  * Instruments that count what happens, fed by the event stream: some dozen additions when a request has ended and
@@ -28,154 +29,202 @@ const RATIO_BOUNDS = [0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5
 /** Stands in `model` where no model was chosen. */
 const NO_MODEL = 'none';
 
-const GEN_AI_LABELS = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model', 'class'] as const;
+/** Stands in `gen_ai_provider_name`: whose answer it is. */
+const PROVIDER = 'sluice';
 
-function createFinishedMetrics(registry: Registry): (record: RequestRecord) => void {
-  const requests = new Counter({
+const GEN_AI_LABELS = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model', 'class'];
+
+/** Adds what one request came to. */
+type Observe = (record: RequestRecord) => void;
+
+// The series of one combination of labels are looked up once, and then only added to: requests are much alike.
+function createFinishedMetrics(registry: Registry): Observe {
+  const makers = [
+    outcomeMetrics(registry),
+    timeMetrics(registry),
+    tokenMetrics(registry),
+    targetMetrics(registry),
+    ratioMetrics(registry),
+  ];
+  const known = new Map<string, readonly Observe[]>();
+  return (record) => {
+    const { outcome, operation = 'chat', model = NO_MODEL } = record;
+    const code = codeOf(outcome);
+    const key = `${record.class}\0${model}\0${record.client}\0${outcome.kind}\0${code}\0${operation}`;
+    let observers = known.get(key);
+    if (observers === undefined) {
+      const labels = { class: record.class, model, client: record.client, outcome: outcome.kind, code, operation };
+      observers = makers.flatMap((make) => make(labels) ?? []);
+      known.set(key, observers);
+    }
+    for (const observe of observers) observe(record);
+  };
+}
+
+type RequestLabels = {
+  readonly class: string;
+  readonly model: string;
+  readonly client: string;
+  readonly outcome: RequestRecord['outcome']['kind'];
+  readonly code: string;
+  readonly operation: string;
+};
+
+/** Binds the series of one combination; undefined where there is nothing to add for it. */
+type Bind = (labels: RequestLabels) => Observe | undefined;
+
+const codeOf = (outcome: RequestRecord['outcome']): string => ('code' in outcome ? outcome.code : '');
+
+/** A series that comes into being with its first value, so that what never happened is not shown as zero times. */
+function lazily<Series>(make: () => Series): () => Series {
+  let made: Series | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function outcomeMetrics(registry: Registry): Bind {
+  const requests = registry.counter({
     name: 'sluice_requests_total',
     help: 'Requests that were classified, by how they ended; code is the error code of those refused or failed.',
-    labelNames: ['class', 'model', 'client', 'outcome', 'code'] as const,
-    registers: [registry],
+    labels: ['class', 'model', 'client', 'outcome', 'code'],
   });
-  const degraded = new Counter({
+  const degraded = registry.counter({
     name: 'sluice_requests_degraded_total',
     help: 'Requests sent to a model that was predicted to miss their target, because every model was.',
-    labelNames: ['class', 'model'] as const,
-    registers: [registry],
+    labels: ['class', 'model'],
   });
-  const observeTimes = createTimeMetrics(registry);
-  const observeTokens = createTokenMetrics(registry);
-  const observeTargets = createTargetMetrics(registry);
-  const observeRatios = createRatioMetrics(registry);
-  return (record) => {
-    const { outcome, client } = record;
-    const model = record.model ?? NO_MODEL;
-    const code = 'code' in outcome ? outcome.code : '';
-    requests.inc({ class: record.class, model, client, outcome: outcome.kind, code });
-    if (record.degraded) degraded.inc({ class: record.class, model });
-    observeTargets(record);
-    if (record.model === undefined) return;
-    observeTimes(record, model);
-    observeTokens(record, model);
-    if (outcome.kind === 'ok') observeRatios(record, model);
+  return ({ class: modelClass, model, client, outcome, code }) => {
+    const ended = requests.of(modelClass, model, client, outcome, code);
+    const worse = lazily(() => degraded.of(modelClass, model));
+    return (record) => {
+      ended.value += 1;
+      if (record.degraded) worse().value += 1;
+    };
   };
 }
 
-function createTimeMetrics(registry: Registry): (record: RequestRecord, model: string) => void {
-  const registers = [registry];
-  const duration = new Histogram({
+function timeMetrics(registry: Registry): Bind {
+  const duration = registry.histogram({
     name: 'gen_ai_server_request_duration_seconds',
     help: 'Time from arrival to the last byte of the answer.',
-    labelNames: [...GEN_AI_LABELS, 'error_type'],
-    buckets: REQUEST_BOUNDS,
-    registers,
+    labels: [...GEN_AI_LABELS, 'error_type'],
+    bounds: REQUEST_BOUNDS,
   });
-  const firstToken = new Histogram({
+  const firstToken = registry.histogram({
     name: 'gen_ai_server_time_to_first_token_seconds',
     help: 'Time from arrival to the first part of the answer, of requests that were answered.',
-    labelNames: GEN_AI_LABELS,
-    buckets: FIRST_TOKEN_BOUNDS,
-    registers,
+    labels: GEN_AI_LABELS,
+    bounds: FIRST_TOKEN_BOUNDS,
   });
-  const perToken = new Histogram({
+  const perToken = registry.histogram({
     name: 'gen_ai_server_time_per_output_token_seconds',
     help: 'Time per output token after the first, of requests that were answered.',
-    labelNames: GEN_AI_LABELS,
-    buckets: TOKEN_TIME_BOUNDS,
-    registers,
+    labels: GEN_AI_LABELS,
+    bounds: TOKEN_TIME_BOUNDS,
   });
-  const queue = new Histogram({
+  const queue = registry.histogram({
     name: 'sluice_queue_seconds',
     help: 'Time requests waited for a lane of their device.',
-    labelNames: ['class', 'model'] as const,
-    buckets: WAIT_BOUNDS,
-    registers,
+    labels: ['class', 'model'],
+    bounds: WAIT_BOUNDS,
   });
-  const load = new Histogram({
+  const load = registry.histogram({
     name: 'sluice_load_seconds',
     help: 'Time requests waited for their model to load, of those that had to.',
-    labelNames: ['class', 'model'] as const,
-    buckets: WAIT_BOUNDS,
-    registers,
+    labels: ['class', 'model'],
+    bounds: WAIT_BOUNDS,
   });
-  return (record, model) => {
-    const { actual, outcome } = record;
-    const labels = genAiLabels(record, model);
-    if (actual.e2eMs !== undefined) {
-      duration.observe({ ...labels, error_type: errorType(outcome) }, actual.e2eMs / 1000);
-    }
-    const own = { class: record.class, model };
-    const { queueMs, loadMs = 0 } = actual;
-    if (queueMs !== undefined) queue.observe(own, queueMs / 1000);
-    if (loadMs > 0) load.observe(own, loadMs / 1000);
-    if (outcome.kind !== 'ok') return;
-    if (actual.ttftMs !== undefined) firstToken.observe(labels, actual.ttftMs / 1000);
-    const tokenMs = msPerToken(actual);
-    if (tokenMs !== undefined) perToken.observe(labels, tokenMs / 1000);
+  return ({ class: modelClass, model, outcome, code, operation }) => {
+    if (model === NO_MODEL) return undefined;
+    const labels = [operation, PROVIDER, model, modelClass];
+    const whole = lazily(() => duration.of(...labels, outcome === 'cancelled' ? 'cancelled' : code));
+    const first = lazily(() => firstToken.of(...labels));
+    const each = lazily(() => perToken.of(...labels));
+    const waited = lazily(() => queue.of(modelClass, model));
+    const loaded = lazily(() => load.of(modelClass, model));
+    return ({ actual }) => {
+      const { e2eMs, queueMs, loadMs = 0, ttftMs } = actual;
+      if (e2eMs !== undefined) whole().observe(e2eMs / 1000);
+      if (queueMs !== undefined) waited().observe(queueMs / 1000);
+      if (loadMs > 0) loaded().observe(loadMs / 1000);
+      if (outcome !== 'ok') return;
+      if (ttftMs !== undefined) first().observe(ttftMs / 1000);
+      const tokenMs = msPerToken(actual);
+      if (tokenMs !== undefined) each().observe(tokenMs / 1000);
+    };
   };
 }
 
-function createTokenMetrics(registry: Registry): (record: RequestRecord, model: string) => void {
-  const registers = [registry];
-  const usage = new Histogram({
+function tokenMetrics(registry: Registry): Bind {
+  const usage = registry.histogram({
     name: 'gen_ai_client_token_usage',
     help: 'Tokens of a request (gen_ai_token_type input) and of its answer (output).',
-    labelNames: [...GEN_AI_LABELS, 'gen_ai_token_type'],
-    buckets: TOKEN_BOUNDS,
-    registers,
+    labels: [...GEN_AI_LABELS, 'gen_ai_token_type'],
+    bounds: TOKEN_BOUNDS,
   });
-  const byClient = new Counter({
+  const byClient = registry.counter({
     name: 'sluice_client_tokens_total',
     help: 'Tokens clients have used: input (those found in a cache included), cached, output.',
-    labelNames: ['client', 'type'] as const,
-    registers,
+    labels: ['client', 'type'],
   });
-  const prefilled = new Counter({
-    name: 'sluice_prefill_tokens_total',
-    help: 'Prompt tokens engines have read, without those found in a cache.',
-    labelNames: ['model'] as const,
-    registers,
-  });
-  const prefillTime = new Counter({
-    name: 'sluice_prefill_seconds_total',
-    help: 'Time engines have spent on reading prompts.',
-    labelNames: ['model'] as const,
-    registers,
-  });
-  const decoded = new Counter({
-    name: 'sluice_decode_tokens_total',
-    help: 'Tokens engines have written, without the first of each answer, which comes out of the prefill.',
-    labelNames: ['model'] as const,
-    registers,
-  });
-  const decodeTime = new Counter({
-    name: 'sluice_decode_seconds_total',
-    help: 'Time engines have spent on writing.',
-    labelNames: ['model'] as const,
-    registers,
-  });
-  return (record, model) => {
-    const { promptTokens, cachedTokens = 0, outputTokens, prefillMs, decodeMs } = record.actual;
-    const labels = genAiLabels(record, model);
-    const { client } = record;
-    if (promptTokens !== undefined) {
-      usage.observe({ ...labels, gen_ai_token_type: 'input' }, promptTokens);
-      byClient.inc({ client, type: 'input' }, promptTokens);
-      if (cachedTokens > 0) byClient.inc({ client, type: 'cached' }, cachedTokens);
-    }
-    if (outputTokens !== undefined) {
-      usage.observe({ ...labels, gen_ai_token_type: 'output' }, outputTokens);
-      byClient.inc({ client, type: 'output' }, outputTokens);
-    }
-    // Tokens and time of the same runs, so that their rates divide to a speed.
-    if (promptTokens !== undefined && prefillMs !== undefined) {
-      prefilled.inc({ model }, Math.max(0, promptTokens - cachedTokens));
-      prefillTime.inc({ model }, prefillMs / 1000);
-    }
-    if (outputTokens !== undefined && decodeMs !== undefined) {
-      decoded.inc({ model }, Math.max(0, outputTokens - 1));
-      decodeTime.inc({ model }, decodeMs / 1000);
-    }
+  const observeWork = workMetrics(registry);
+  return (of) => {
+    if (of.model === NO_MODEL) return undefined;
+    const labels = [of.operation, PROVIDER, of.model, of.class];
+    const [input, output] = ['input', 'output'].map((type) => lazily(() => usage.of(...labels, type)));
+    const [used, cached, written] = ['input', 'cached', 'output'].map((type) =>
+      lazily(() => byClient.of(of.client, type)),
+    );
+    const add = (counter: (() => NumberSeries) | undefined, tokens: number) => {
+      if (counter !== undefined) counter().value += tokens;
+    };
+    const work = observeWork(of.model);
+    return ({ actual }) => {
+      const { promptTokens, cachedTokens = 0, outputTokens } = actual;
+      if (promptTokens !== undefined) {
+        input?.().observe(promptTokens);
+        add(used, promptTokens);
+        if (cachedTokens > 0) add(cached, cachedTokens);
+      }
+      if (outputTokens !== undefined) {
+        output?.().observe(outputTokens);
+        add(written, outputTokens);
+      }
+      work(actual);
+    };
+  };
+}
+
+/** What engines have done and in what time: of the same runs, so that their rates divide to a speed. */
+function workMetrics(registry: Registry): (model: string) => (actual: Actual) => void {
+  const counter = (name: string, help: string) => registry.counter({ name, help, labels: ['model'] });
+  const prefilled = counter(
+    'sluice_prefill_tokens_total',
+    'Prompt tokens engines have read, without those found in a cache.',
+  );
+  const prefillTime = counter('sluice_prefill_seconds_total', 'Time engines have spent on reading prompts.');
+  const decoded = counter(
+    'sluice_decode_tokens_total',
+    'Tokens engines have written, without the first of each answer, which comes out of the prefill.',
+  );
+  const decodeTime = counter('sluice_decode_seconds_total', 'Time engines have spent on writing.');
+  return (model) => {
+    const read = lazily(() => [prefilled.of(model), prefillTime.of(model)] as const);
+    const wrote = lazily(() => [decoded.of(model), decodeTime.of(model)] as const);
+    return ({ promptTokens, cachedTokens = 0, outputTokens, prefillMs, decodeMs }) => {
+      if (promptTokens !== undefined && prefillMs !== undefined) {
+        const [tokens, seconds] = read();
+        tokens.value += Math.max(0, promptTokens - cachedTokens);
+        seconds.value += prefillMs / 1000;
+      }
+      if (outputTokens !== undefined && decodeMs !== undefined) {
+        const [tokens, seconds] = wrote();
+        tokens.value += Math.max(0, outputTokens - 1);
+        seconds.value += decodeMs / 1000;
+      }
+    };
   };
 }
 
@@ -194,21 +243,26 @@ const CLIENTS_FAULT: ReadonlySet<ErrorCode> = new Set([
   'runtime_rejected',
 ]);
 
-function createTargetMetrics(registry: Registry): (record: RequestRecord) => void {
-  const targets = new Counter({
+function targetMetrics(registry: Registry): Bind {
+  const targets = registry.counter({
     name: 'sluice_slo_requests_total',
     help: 'Requests with a latency target (ttft or e2e) by whether it was met; one that got no answer missed it.',
-    labelNames: ['class', 'target', 'result'] as const,
-    registers: [registry],
+    labels: ['class', 'target', 'result'],
   });
-  return ({ class: modelClass, slo, actual, outcome }) => {
-    const count = (target: 'ttft' | 'e2e', limitMs: number | undefined, tookMs: number | undefined) => {
-      if (limitMs === undefined) return;
-      const met = targetMet(outcome, limitMs, tookMs);
-      if (met !== undefined) targets.inc({ class: modelClass, target, result: met ? 'met' : 'missed' });
+  return ({ class: modelClass }) => {
+    const count = (target: 'ttft' | 'e2e') => {
+      const met = lazily(() => targets.of(modelClass, target, 'met'));
+      const missed = lazily(() => targets.of(modelClass, target, 'missed'));
+      return (outcome: RequestRecord['outcome'], limitMs: number | undefined, tookMs: number | undefined) => {
+        const isMet = limitMs === undefined ? undefined : targetMet(outcome, limitMs, tookMs);
+        if (isMet !== undefined) (isMet ? met() : missed()).value += 1;
+      };
     };
-    count('ttft', slo?.ttftMs, actual.ttftMs);
-    count('e2e', slo?.e2eMs, actual.e2eMs);
+    const [ttft, e2e] = [count('ttft'), count('e2e')];
+    return ({ outcome, slo, actual }) => {
+      ttft(outcome, slo?.ttftMs, actual.ttftMs);
+      e2e(outcome, slo?.e2eMs, actual.e2eMs);
+    };
   };
 }
 
@@ -229,83 +283,30 @@ function targetMet(
   }
 }
 
-function createRatioMetrics(registry: Registry): (record: RequestRecord, model: string) => void {
-  const ratios = new Histogram({
+function ratioMetrics(registry: Registry): Bind {
+  const ratios = registry.histogram({
     name: 'sluice_prediction_ratio',
     help: 'Actual over predicted time. ttft_promise, e2e_promise: at most 1 where the promise held; e2e_expected: 1 where it was right.',
-    labelNames: ['model', 'figure'] as const,
-    buckets: RATIO_BOUNDS,
-    registers: [registry],
+    labels: ['model', 'figure'],
+    bounds: RATIO_BOUNDS,
   });
-  return ({ predicted, actual }, model) => {
-    // A promise was for one attempt without interruption.
-    if (predicted === undefined || (actual.attempts ?? 1) > 1 || (actual.preempted ?? 0) > 0) return;
-    const observe = (figure: string, predictedMs: number, actualMs: number | undefined) => {
-      if (actualMs !== undefined && predictedMs > 0) ratios.observe({ model, figure }, actualMs / predictedMs);
+  return ({ model, outcome }) => {
+    if (model === NO_MODEL || outcome !== 'ok') return undefined;
+    const ratio = (figure: string) => {
+      const series = lazily(() => ratios.of(model, figure));
+      return (predictedMs: number, actualMs: number | undefined) => {
+        if (actualMs !== undefined && predictedMs > 0) series().observe(actualMs / predictedMs);
+      };
     };
-    observe('ttft_promise', predicted.ttftMs, actual.ttftMs);
-    observe('e2e_promise', predicted.e2eMs, actual.e2eMs);
-    observe('e2e_expected', predicted.e2eMedianMs, actual.e2eMs);
+    const [firstPromise, promise, expected] = [ratio('ttft_promise'), ratio('e2e_promise'), ratio('e2e_expected')];
+    return ({ predicted, actual }) => {
+      // A promise was for one attempt without interruption.
+      if (predicted === undefined || (actual.attempts ?? 1) > 1 || (actual.preempted ?? 0) > 0) return;
+      firstPromise(predicted.ttftMs, actual.ttftMs);
+      promise(predicted.e2eMs, actual.e2eMs);
+      expected(predicted.e2eMedianMs, actual.e2eMs);
+    };
   };
-}
-
-type OtherEvent = Exclude<GatewayEvent, { kind: 'request.finished' | 'child.log' }>;
-
-function createEventMetrics(registry: Registry): (event: OtherEvent) => void {
-  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
-    new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
-  const rejected = counter('sluice_requests_rejected_total', 'Requests refused before they were classified.', ['code']);
-  const retried = counter('sluice_requests_retried_total', 'Runs that failed and were tried on another model.', [
-    'model',
-  ]);
-  const preempted = counter('sluice_requests_preempted_total', 'Runs that made way for more urgent work (by).', [
-    'model',
-    'by',
-  ]);
-  const looped = counter('sluice_requests_looped_total', 'Answers broken off because they repeated themselves.', [
-    'model',
-  ]);
-  const failures = counter('sluice_child_failures_total', 'Children that crashed or could not be started.', ['model']);
-  const evicted = counter('sluice_child_evictions_total', 'Models unloaded to make room for another.', ['model']);
-  const policies = counter('sluice_policy_changes_total', 'Policy files read: loaded, or rejected as invalid.', [
-    'result',
-  ]);
-  const notices = counter('sluice_notices_total', 'Messages to the operator, by level.', ['level']);
-  return (event) => {
-    switch (event.kind) {
-      case 'request.rejected':
-        return rejected.inc({ code: event.code });
-      case 'request.retried':
-        return retried.inc({ model: event.from });
-      case 'request.preempted':
-        return preempted.inc({ model: event.model, by: event.by });
-      case 'request.looped':
-        return looped.inc({ model: event.model });
-      case 'child.state':
-        if (event.to === 'backoff' || event.to === 'failed') failures.inc({ model: event.model });
-        return;
-      case 'child.evicted':
-        return evicted.inc({ model: event.model });
-      case 'policy.loaded':
-        return policies.inc({ result: 'loaded' });
-      case 'policy.rejected':
-        return policies.inc({ result: 'rejected' });
-      case 'gateway.notice':
-        return notices.inc({ level: event.level });
-    }
-  };
-}
-
-const genAiLabels = ({ operation, class: modelClass }: RequestRecord, model: string) => ({
-  gen_ai_operation_name: operation ?? 'chat',
-  gen_ai_provider_name: 'sluice',
-  gen_ai_request_model: model,
-  class: modelClass,
-});
-
-function errorType(outcome: RequestRecord['outcome']): string {
-  if (outcome.kind === 'ok') return '';
-  return outcome.kind === 'cancelled' ? 'cancelled' : outcome.code;
 }
 
 /** ms per output token after the first; undefined where there were fewer than two, or the engine kept no time. */

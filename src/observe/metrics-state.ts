@@ -1,8 +1,7 @@
-import { Gauge, type Registry } from 'prom-client';
 import { MODEL_CLASSES } from '../core/classes.ts';
 import type { Residency } from '../core/snapshot.ts';
 import type { GatewayState, MachineReadings, ModelState } from './gateway-state.ts';
-import { StateCounter } from './state-counter.ts';
+import type { NumberFamily, Registry } from './registry.ts';
 
 /** Every state a child is shown in; one of them is 1 and the others 0. */
 const CHILD_STATES: readonly Residency['kind'][] = [
@@ -35,12 +34,17 @@ export function createStateMetrics(registry: Registry): (state: GatewayState) =>
 }
 
 type SetState = (state: GatewayState) => void;
-type Make = <Label extends string = never>(name: string, help: string, labels?: readonly Label[]) => Gauge<Label>;
+type Make = (name: string, help: string, labels?: readonly string[]) => NumberFamily;
 
 const gauges =
   (registry: Registry): Make =>
-  (name, help, labels = []) =>
-    new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
+  (name, help, labels) =>
+    registry.gauge({ name, help, labels });
+
+/** Sets one series of a family. */
+function set(family: NumberFamily, labels: readonly string[], value: number): void {
+  family.of(...labels).value = value;
+}
 
 const bit = (value: boolean): number => (value ? 1 : 0);
 
@@ -57,16 +61,16 @@ function gatewayMetrics(registry: Registry): SetState {
     'kind',
   ]);
   return (state) => {
-    build.set({ version: state.version, node: process.versions.node }, 1);
-    ready.set(bit(state.ready));
-    draining.set(bit(state.draining));
-    policyValid.set(bit(state.policyValid));
-    policy.reset();
-    policy.set({ revision: state.policyRevision }, 1);
-    active.set(state.requestsActive);
-    budget.set(state.memory.budgetBytes);
-    used.set({ kind: 'pinned' }, state.memory.pinnedBytes);
-    used.set({ kind: 'evictable' }, state.memory.evictableBytes);
+    set(build, [state.version, process.versions.node], 1);
+    set(ready, [], bit(state.ready));
+    set(draining, [], bit(state.draining));
+    set(policyValid, [], bit(state.policyValid));
+    policy.clear();
+    set(policy, [state.policyRevision], 1);
+    set(active, [], state.requestsActive);
+    set(budget, [], state.memory.budgetBytes);
+    set(used, ['pinned'], state.memory.pinnedBytes);
+    set(used, ['evictable'], state.memory.evictableBytes);
   };
 }
 
@@ -77,13 +81,13 @@ function laneMetrics(registry: Registry): SetState {
   const waiting = gauge('sluice_lane_waiting', 'Requests that wait for a lane.', ['device', 'class']);
   const limit = gauge('sluice_lane_waiting_limit', 'Requests of one class a device keeps waiting at most.');
   return (state) => {
-    limit.set(state.queueDepthMax);
-    for (const one of [lanes, running, waiting]) one.reset();
+    set(limit, [], state.queueDepthMax);
+    for (const one of [lanes, running, waiting]) one.clear();
     for (const lane of state.lanes) {
       const { device } = lane;
-      lanes.set({ device }, lane.lanes);
-      running.set({ device }, lane.running);
-      for (const name of MODEL_CLASSES) waiting.set({ device, class: name }, lane.waiting[name]);
+      set(lanes, [device], lane.lanes);
+      set(running, [device], lane.running);
+      for (const name of MODEL_CLASSES) set(waiting, [device, name], lane.waiting[name]);
     }
   };
 }
@@ -91,7 +95,6 @@ function laneMetrics(registry: Registry): SetState {
 function childMetrics(registry: Registry): SetState {
   const gauge = gauges(registry);
   const labels = ['model', 'device'] as const;
-  const registers = [registry];
   const available = gauge('sluice_model_available', '1 where the model could be started.', labels);
   const stale = gauge('sluice_model_stale', '1 where its figures belong to another state of the machine.', labels);
   const quarantined = gauge('sluice_model_quarantined', '1 where it is never chosen without being named.', labels);
@@ -99,33 +102,31 @@ function childMetrics(registry: Registry): SetState {
   const running = gauge('sluice_child_running', 'Generations that run in the child.', labels);
   const slots = gauge('sluice_child_slots', 'Generations the child takes at a time.', labels);
   const memory = gauge('sluice_child_resident_memory_bytes', 'Resident memory of the child.', labels);
-  const restarts = new StateCounter({
+  const restarts = registry.counter({
     name: 'sluice_child_restarts_total',
     help: 'Starts after a crash since the gateway began.',
-    labelNames: [...labels],
-    registers,
+    labels,
   });
-  const cpu = new StateCounter({
+  const cpu = registry.counter({
     name: 'sluice_child_cpu_seconds_total',
     help: 'CPU time of the running child; begins anew with each process.',
-    labelNames: [...labels],
-    registers,
+    labels,
   });
   const all = [available, stale, quarantined, states, running, slots, memory, restarts, cpu];
   const setModel = (state: ModelState) => {
-    const at = { model: state.model, device: state.device };
-    available.set(at, bit(state.available));
-    stale.set(at, bit(state.stale));
-    quarantined.set(at, bit(state.quarantined));
-    for (const kind of CHILD_STATES) states.set({ model: state.model, state: kind }, bit(kind === state.residency));
-    running.set(at, state.running);
-    slots.set(at, state.slots);
-    restarts.set(at, state.restarts);
-    if (state.rssBytes !== undefined) memory.set(at, state.rssBytes);
-    if (state.cpuSeconds !== undefined) cpu.set(at, state.cpuSeconds);
+    const at = [state.model, state.device];
+    set(available, at, bit(state.available));
+    set(stale, at, bit(state.stale));
+    set(quarantined, at, bit(state.quarantined));
+    for (const kind of CHILD_STATES) set(states, [state.model, kind], bit(kind === state.residency));
+    set(running, at, state.running);
+    set(slots, at, state.slots);
+    set(restarts, at, state.restarts);
+    if (state.rssBytes !== undefined) set(memory, at, state.rssBytes);
+    if (state.cpuSeconds !== undefined) set(cpu, at, state.cpuSeconds);
   };
   return (state) => {
-    for (const one of all) one.reset();
+    for (const one of all) one.clear();
     for (const model of state.models) setModel(model);
   };
 }
@@ -136,9 +137,9 @@ function batchMetrics(registry: Registry): SetState {
   const paused = gauge('sluice_batches_paused', 'Batches in progress that something is in the way of.');
   const items = gauge('sluice_batch_items', 'Items of batches in progress: open, done or failed.', ['state']);
   return ({ batches }) => {
-    running.set(batches.running);
-    paused.set(batches.paused);
-    for (const state of ['open', 'done', 'failed'] as const) items.set({ state }, batches.items[state]);
+    set(running, [], batches.running);
+    set(paused, [], batches.paused);
+    for (const state of ['open', 'done', 'failed'] as const) set(items, [state], batches.items[state]);
   };
 }
 
@@ -148,12 +149,12 @@ function clientMetrics(registry: Registry): SetState {
   const today = gauge('sluice_client_tokens_today', 'Prompt and output tokens used since midnight.', ['client']);
   const limit = gauge('sluice_client_tokens_today_limit', 'Tokens the client may use in a day.', ['client']);
   return ({ clients }) => {
-    for (const one of [running, today, limit]) one.reset();
+    for (const one of [running, today, limit]) one.clear();
     for (const state of clients) {
       const { client } = state;
-      running.set({ client }, state.running);
-      today.set({ client }, state.tokensToday);
-      if (state.dailyTokens !== undefined) limit.set({ client }, state.dailyTokens);
+      set(running, [client], state.running);
+      set(today, [client], state.tokensToday);
+      if (state.dailyTokens !== undefined) set(limit, [client], state.dailyTokens);
     }
   };
 }
@@ -166,15 +167,15 @@ function machineMetrics(registry: Registry): SetState {
   const clocks = gauge('sluice_cpu_frequency_hertz', 'Current clock of a group of CPUs.', ['cpus']);
   const memory = gauge('sluice_memory_available_bytes', 'Memory the machine has left.');
   const setReadings = (machine: MachineReadings) => {
-    for (const { zone, celsius } of machine.temperatures) temperature.set({ zone }, celsius);
-    for (const { device, share } of machine.cooling) cooling.set({ device }, share);
-    for (const { core, share } of machine.npu) npu.set({ core }, share);
-    for (const { cpus, hertz } of machine.cpuHertz) clocks.set({ cpus }, hertz);
-    if (machine.memoryAvailableBytes !== undefined) memory.set(machine.memoryAvailableBytes);
+    for (const { zone, celsius } of machine.temperatures) set(temperature, [zone], celsius);
+    for (const { device, share } of machine.cooling) set(cooling, [device], share);
+    for (const { core, share } of machine.npu) set(npu, [core], share);
+    for (const { cpus, hertz } of machine.cpuHertz) set(clocks, [cpus], hertz);
+    if (machine.memoryAvailableBytes !== undefined) set(memory, [], machine.memoryAvailableBytes);
   };
   return ({ machine }) => {
-    for (const one of [temperature, cooling, npu, clocks]) one.reset();
-    memory.remove();
+    for (const one of [temperature, cooling, npu, clocks]) one.clear();
+    memory.clear();
     setReadings(machine);
   };
 }
@@ -185,17 +186,16 @@ function processMetrics(registry: Registry): SetState {
   const memory = gauge('process_resident_memory_bytes', 'Resident memory of the gateway.');
   const started = gauge('process_start_time_seconds', 'Start of the gateway since 1970.');
   const files = gauge('process_open_fds', 'Open file descriptors of the gateway.');
-  const cpu = new StateCounter({
+  const cpu = registry.counter({
     name: 'process_cpu_seconds_total',
     help: 'CPU time of the gateway.',
-    registers: [registry],
   });
   return ({ process: own }) => {
-    memory.set(own.rssBytes);
-    started.set(own.startedAtMs / 1000);
-    files.remove();
-    if (own.openFiles !== undefined) files.set(own.openFiles);
-    cpu.reset();
-    cpu.set({}, own.cpuSeconds);
+    set(memory, [], own.rssBytes);
+    set(started, [], own.startedAtMs / 1000);
+    files.clear();
+    if (own.openFiles !== undefined) set(files, [], own.openFiles);
+    cpu.clear();
+    set(cpu, [], own.cpuSeconds);
   };
 }

@@ -1,17 +1,17 @@
-import type { Attributes, HrTime } from '@opentelemetry/api';
+import { type Attributes, type HrTime, ValueType } from '@opentelemetry/api';
 import { emptyResource } from '@opentelemetry/resources';
 import {
   AggregationTemporality,
   DataPointType,
-  type Histogram,
   type MetricData,
   type MetricProducer,
 } from '@opentelemetry/sdk-metrics';
-import type { MetricFamily, Metrics } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
+import type { HistogramSeries } from './registry.ts';
 
 /** When counting began, and what is counted by. */
 export type MetricSource = {
-  readonly metrics: Pick<Metrics, 'values'>;
+  readonly metrics: Pick<Metrics, 'families'>;
   readonly version: string;
   readonly startedAtMs: number;
   readonly nowMs: () => number;
@@ -24,9 +24,8 @@ export type MetricSource = {
 export function metricProducer({ metrics, version, startedAtMs, nowMs }: MetricSource): MetricProducer {
   return {
     collect: async () => {
-      const families = await metrics.values();
       const times = { startTime: hrTime(startedAtMs), endTime: hrTime(nowMs()) };
-      const converted = families.flatMap((family) => convert(family, times) ?? []);
+      const converted = metrics.families().flatMap((family) => convert(family, times) ?? []);
       return {
         // The reader puts its own in this one's place.
         resourceMetrics: {
@@ -47,21 +46,37 @@ export function hrTime(ms: number): HrTime {
   return [seconds, Math.round((ms - seconds * 1000) * 1_000_000)];
 }
 
+type MetricFamily = ReturnType<Metrics['families']>[number];
+
 /** One metric in the SDK's form; undefined where it has no series yet. */
 function convert(family: MetricFamily, times: Times): MetricData | undefined {
-  if (family.values.length === 0) return undefined;
-  const descriptor = { ...nameOf(family), description: family.help, valueType: 1 };
+  const descriptor = { ...nameOf(family), description: family.help, valueType: ValueType.DOUBLE };
   const aggregationTemporality = AggregationTemporality.CUMULATIVE;
-  const type = String(family.type);
-  if (type === 'histogram') {
-    const dataPoints = histogramsOf(family).map(({ labels, value }) => ({ ...times, attributes: labels, value }));
+  if (family.kind === 'histogram') {
+    const dataPoints = [...family.all()].map((series) => ({
+      ...times,
+      attributes: attributesOf(family, series.labels),
+      value: histogramOf(series, family.bounds),
+    }));
+    if (dataPoints.length === 0) return undefined;
     return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };
   }
-  const dataPoints = family.values.map(({ labels, value }) => ({ ...times, attributes: attributesOf(labels), value }));
-  if (type === 'counter')
+  const dataPoints = [...family.all()].map(({ labels, value }) => ({
+    ...times,
+    attributes: attributesOf(family, labels),
+    value,
+  }));
+  if (dataPoints.length === 0) return undefined;
+  if (family.kind === 'counter')
     return { descriptor, aggregationTemporality, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints };
   return { descriptor, aggregationTemporality, dataPointType: DataPointType.GAUGE, dataPoints };
 }
+
+const histogramOf = ({ counts, sum }: HistogramSeries, bounds: readonly number[]) => ({
+  buckets: { boundaries: [...bounds], counts: [...counts] },
+  sum,
+  count: counts.reduce((total, count) => total + count, 0),
+});
 
 const GEN_AI: Readonly<Record<string, { readonly name: string; readonly unit: string }>> = {
   gen_ai_server_request_duration_seconds: { name: 'gen_ai.server.request.duration', unit: 's' },
@@ -95,32 +110,7 @@ function nameOf({ name }: MetricFamily): { readonly name: string; readonly unit:
   return { name: bare, unit: UNITS.find(([ending]) => bare.endsWith(ending))?.[1] ?? '' };
 }
 
-type Labels = MetricFamily['values'][number]['labels'];
-
-function attributesOf(labels: Labels): Attributes {
-  const entries = Object.entries(labels).filter(([label, value]) => label !== 'le' && value !== '');
-  return Object.fromEntries(entries.map(([label, value]) => [ATTRIBUTES[label] ?? label, value]));
-}
-
-/** The series of a histogram: in Prometheus' form each bucket, the sum and the count are lines of their own. */
-function histogramsOf({ values, name }: MetricFamily): readonly { labels: Attributes; value: Histogram }[] {
-  const series = new Map<string, { labels: Attributes; value: Histogram }>();
-  for (const line of values) {
-    const labels = attributesOf(line.labels);
-    const key = JSON.stringify(labels);
-    const one = series.get(key) ?? { labels, value: { buckets: { boundaries: [], counts: [] }, sum: 0, count: 0 } };
-    series.set(key, one);
-    const { metricName } = line as typeof line & { readonly metricName?: string };
-    if (metricName === `${name}_sum`) one.value.sum = line.value;
-    else if (metricName === `${name}_count`) one.value.count = line.value;
-    else addBucket(one.value, line.labels['le'], line.value);
-  }
-  return [...series.values()];
-}
-
-// Prometheus counts everything up to a bound, the SDK what lies between two of them.
-function addBucket({ buckets }: Histogram, bound: string | number | undefined, upTo: number): void {
-  const before = buckets.counts.reduce((sum, count) => sum + count, 0);
-  buckets.counts.push(upTo - before);
-  if (bound !== '+Inf') buckets.boundaries.push(Number(bound));
+function attributesOf({ labels }: MetricFamily, values: readonly string[]): Attributes {
+  const entries = labels.map((label, at) => [ATTRIBUTES[label] ?? label, values[at] ?? ''] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== ''));
 }
