@@ -8,11 +8,13 @@ import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authentic
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
 import { createGenerationHandler } from './http/generation.ts';
 import { createIdempotency } from './http/idempotency.ts';
+import { readGatewayState } from './http/metrics.ts';
 import { createOpenAnswers } from './http/open-answers.ts';
 import type { HttpParts, Simulation } from './http/parts.ts';
 import { type ListeningServer, listen } from './http/server.ts';
 import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
+import { openTelemetry, type Telemetry } from './observe/telemetry.ts';
 import { type Overnight, openOvernight } from './overnight.ts';
 import { createClassifier } from './serve/classifier.ts';
 import { type ClientAccounts, openClientAccounts } from './serve/client-accounts.ts';
@@ -92,6 +94,7 @@ class RunningGateway implements Gateway {
   readonly #accounts: ClientAccounts;
   readonly #idleBench: IdleBench;
   readonly #overnight: Overnight;
+  readonly #telemetry: Telemetry;
   readonly #parts: HttpParts;
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
@@ -116,6 +119,8 @@ class RunningGateway implements Gateway {
     const { clock, events } = options;
     this.#accounts = openClientAccounts({ clock, emit: events.emit, timezone, store: machine.store });
     this.#idleBench = this.#makeIdleBench();
+    const readState = () => readGatewayState(this.#parts, options.sysroot);
+    this.#telemetry = openTelemetry({ ...options, version: packageVersion(), policy: this.policy, readState });
     const parts = this.#makeParts();
     const { dataDir } = options;
     const around = { lanes: this.#lanes, watch: machine.watch, foreignLoad: this.#foreignLoad, store: machine.store };
@@ -179,6 +184,7 @@ class RunningGateway implements Gateway {
   begin(): void {
     const { emit } = this.#options.events;
     const policy = this.#source.current();
+    this.#telemetry.start();
     emit({ kind: 'policy.loaded', file: policy.file, revision: policy.revision });
     this.#started = this.#prepare(policy)
       .then(() => this.#overnight.start())
@@ -256,6 +262,7 @@ class RunningGateway implements Gateway {
     await this.#started;
     this.#foreignLoad.close();
     this.#accounts.close();
+    await this.#telemetry.close();
     await this.#machine.close(drainMs);
     await this.#beforeStart?.stop();
     await this.#server?.close();
@@ -282,6 +289,7 @@ class RunningGateway implements Gateway {
       emit: events.emit,
       subscribe: events.subscribe,
       version: packageVersion(),
+      metrics: this.#telemetry.metrics,
       policy,
       policyError: () => this.#source.lastError()?.message,
       policyHistory: () => this.#source.history(),

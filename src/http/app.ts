@@ -9,9 +9,10 @@ import { addDashboardRoutes } from './dashboard.ts';
 import { errorLanguage } from './error-language.ts';
 import { retryHeaders, statusOf } from './error-status.ts';
 import { addFileRoutes } from './files.ts';
-import { toGatewayError } from './generation.ts';
+import { tellRejected, toGatewayError } from './generation.ts';
 import { health, readiness } from './health.ts';
 import { addManagementRoutes } from './management.ts';
+import { addMetricsRoute } from './metrics.ts';
 import { addModelRoutes } from './models.ts';
 import { addOllamaRoutes } from './ollama-routes.ts';
 import { addOpenApiRoutes } from './openapi/routes.ts';
@@ -31,7 +32,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
     const state = readiness(parts);
     return context.json(state, state.ready ? 200 : 503);
   });
-  for (const path of ['/v1/*', '/api/*', '/router/*']) {
+  for (const path of ['/v1/*', '/api/*', '/router/*', '/metrics']) {
     app.use(path, async (context, next) => {
       // Draining refuses new work, not questions about it.
       checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
@@ -42,6 +43,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   addAnthropicRoutes(app, parts);
   addModelRoutes(app, parts);
   addRouterRoutes(app, parts);
+  addMetricsRoute(app, parts);
   addOllamaRoutes(app, parts);
   // After Ollama's, which answer at the root whoever is no browser.
   addDashboardRoutes(app);
@@ -63,6 +65,7 @@ export function createHttpApp(parts: HttpParts): Hono<Bindings> {
   });
   app.onError((thrown, context) => {
     const error = toGatewayError(parts, thrown);
+    tellRejected(parts, { endpoint: `${context.req.method} ${context.req.path}` }, error);
     for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value);
     const { status, body } = errorLanguage(context.req.path, context.req.header())(error);
     return context.body(body, (status ?? statusOf(error)) as 400, {

@@ -7,6 +7,7 @@ import type { Policy } from '../core/policy.ts';
 import type { Profile } from '../core/profile.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { UsageRow } from '../core/usage.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { BatchOutlook } from '../serve/batch/outlook.ts';
 import type { Classifier } from '../serve/classifier.ts';
 import type { ClientLimits } from '../serve/client-limits.ts';
@@ -26,6 +27,7 @@ export type HttpParts = {
   readonly clock: Clock;
   readonly emit: EmitEvent;
   readonly version: string;
+  readonly metrics: Pick<Metrics, 'text'>;
   readonly policy: () => Policy;
   readonly policyError: () => string | undefined;
   /** The policy's text, what it replaced, and what stands in the file where that is not in force. */

@@ -34,6 +34,14 @@ export const PROCESS_ENDPOINTS: readonly Endpoint[] = [
   },
   {
     method: 'get',
+    path: '/metrics',
+    tag,
+    errors,
+    summary: 'Everything that is counted and measured, for Prometheus',
+    answer: { description: "Prometheus' text format", contentType: 'text/plain' },
+  },
+  {
+    method: 'get',
     path: '/openapi.json',
     tag,
     errors,
