@@ -60,6 +60,22 @@ describe('openStore', () => {
     expect(() => open(file)).toThrow(`${file} has schema 99, this Sluice knows up to ${MIGRATIONS.length}`);
   });
 
+  test.each(MIGRATIONS.map((_, version) => version + 1))(
+    'a file of schema %s is brought up to date, with what it holds',
+    (version) => {
+      const file = join(temporaryFolder(), 'sluice.db');
+      const database = new DatabaseFile(file);
+      for (const migration of MIGRATIONS.slice(0, version)) database.exec(migration);
+      database.pragma(`user_version = ${version}`);
+      const { candidates: _, ...record } = requestRecord();
+      database
+        .prepare("INSERT INTO requests VALUES (1, 'r', ?, 'c', 'interactive', 'm', 'ok', 'stop', 1, ?)")
+        .run(noon, JSON.stringify(record));
+      database.close();
+      expect(open(file).store.recentRequests(10)).toEqual([{ ...requestRecord(), candidates: [] }]);
+    },
+  );
+
   test('a file that is no database is refused by name, and left as it is', () => {
     const file = join(temporaryFolder(), 'sluice.db');
     writeFileSync(
