@@ -1,3 +1,4 @@
+import { MODEL_CLASSES } from '../core/classes.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Actual, GatewayEvent, RequestRecord } from '../core/events.ts';
 import { createEventMetrics } from './metrics-events.ts';
@@ -249,13 +250,17 @@ function targetMetrics(registry: Registry): Bind {
     help: 'Requests with a latency target (ttft or e2e) by whether it was met; one that got no answer missed it.',
     labels: ['class', 'target', 'result'],
   });
+  // There from the start: a rate sees nothing of a series that comes into being with its first value.
+  for (const name of MODEL_CLASSES) {
+    for (const target of ['ttft', 'e2e']) for (const result of ['met', 'missed']) targets.of(name, target, result);
+  }
   return ({ class: modelClass }) => {
     const count = (target: 'ttft' | 'e2e') => {
-      const met = lazily(() => targets.of(modelClass, target, 'met'));
-      const missed = lazily(() => targets.of(modelClass, target, 'missed'));
+      const met = targets.of(modelClass, target, 'met');
+      const missed = targets.of(modelClass, target, 'missed');
       return (outcome: RequestRecord['outcome'], limitMs: number | undefined, tookMs: number | undefined) => {
         const isMet = limitMs === undefined ? undefined : targetMet(outcome, limitMs, tookMs);
-        if (isMet !== undefined) (isMet ? met() : missed()).value += 1;
+        if (isMet !== undefined) (isMet ? met : missed).value += 1;
       };
     };
     const [ttft, e2e] = [count('ttft'), count('e2e')];
