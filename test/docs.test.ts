@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ENDPOINTS } from '../src/http/openapi/endpoints.ts';
+import { declared, withGrid } from './helpers/conformance/render-grid.ts';
 
 // What the documents name must be there: links, commands, variables, endpoints.
 
@@ -73,5 +74,9 @@ describe('docs/api.md', () => {
     const isServed = routed.some((one) => one === path || one.startsWith(`${path}/`));
     // What is refused with a reason is a route too.
     expect(isServed || programs.includes(`'${path}'`)).toBe(true);
+  });
+
+  it('shows in its table every test of a client that there is', () => {
+    expect(document).toBe(withGrid(document, declared));
   });
 });

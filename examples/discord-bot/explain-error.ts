@@ -15,6 +15,7 @@ export function explainError(failure: unknown, nowMs: number): string {
   if (code === 'model_not_found') return `${sentence(detail)} Choose another one with \`/model\`.`;
   if (code === 'request_cancelled') return 'The answer was cancelled on the server.';
   if (status === 503) return `No model can answer now: ${detail}${when}`;
+  if (status !== undefined && status >= 500) return `The model failed: ${detail}${when}`;
   // An error in the middle of a stream has no status.
   if (status === undefined) return `The answer broke off: ${detail}`;
   return `The model server refuses this: ${detail}`;

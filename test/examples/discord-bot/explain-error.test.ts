@@ -46,6 +46,11 @@ describe('explainError', () => {
       'The answer broke off: demo-4b died.',
     ],
     [
+      'a model that died before it answered',
+      refusal(502, { code: 'runtime_failed', message: 'demo-4b died' }),
+      'The model failed: demo-4b died.',
+    ],
+    [
       'another refusal',
       refusal(400, { code: null, message: 'bad  field\nhere' }),
       'The model server refuses this: bad field here.',
