@@ -12,7 +12,8 @@ import {
 } from '../helpers/gateway.ts';
 
 // Every page of examples/: its configuration is read as its client would read it, and what that client sends is sent to
-// the address, with the key and the model that stand there. Recorded or taken from the client's source, texts shortened.
+// the address, with the key and the model that stand there. Recorded or taken from the client's source, texts shortened;
+// aider's is what we take it to be.
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const KEY = 'sluice';
