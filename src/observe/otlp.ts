@@ -16,7 +16,7 @@ export type OtlpOptions = OtlpTargets &
 /** Sends traces and metrics to a collector. */
 export interface OtlpExport {
   observe(event: GatewayEvent): void;
-  /** Sends what has not been sent yet, waiting for a collector that does not answer for a few seconds at most. */
+  /** Sends what has not been sent yet; a collector that does not answer is tried for some time. */
   close(): Promise<void>;
 }
 
@@ -40,9 +40,6 @@ export function otlpTargets(
 }
 
 const filled = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
-
-/** A collector that is gone must not keep the gateway from ending. */
-const CLOSE_MS = 3000;
 
 /**
  * Loads OpenTelemetry's SDK and begins to send. The SDK reads the other variables of its own itself: headers,
@@ -103,7 +100,7 @@ export async function startOtlp(options: OtlpOptions): Promise<OtlpExport> {
       metricProducers: [ours.metricProducer(source)],
     });
     const provider = new sdkMetrics.MeterProvider({ resource, readers: [reader] });
-    closers.push(() => provider.shutdown({ timeoutMillis: CLOSE_MS }));
+    closers.push(() => provider.shutdown());
   }
   return {
     observe,

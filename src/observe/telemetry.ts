@@ -15,6 +15,9 @@ export interface Telemetry {
   close(): Promise<void>;
 }
 
+/** A collector that is gone, which the SDK would try again and again, must not keep the gateway from ending. */
+const CLOSE_MS = 3000;
+
 /** What telemetry is made of. */
 export type TelemetryParts = {
   readonly clock: Clock;
@@ -56,7 +59,7 @@ export function openTelemetry({ clock, events, environment, version, ...parts }:
       const started = await exporting;
       leave();
       leaveExport();
-      await started?.close();
+      if (started !== undefined) await Promise.race([started.close(), clock.sleep(CLOSE_MS)]);
     },
   };
 }
