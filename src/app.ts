@@ -3,6 +3,7 @@ import { GatewayError, messageOf } from './core/errors.ts';
 import { packageVersion } from './core/package-root.ts';
 import type { Policy } from './core/policy.ts';
 import { GENERATION_CODECS, TEXT_CODECS } from './dialects/codecs.ts';
+import { createExaminer } from './examine-machine.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
@@ -285,14 +286,12 @@ class RunningGateway implements Gateway {
       watch: this.#machine.watch,
     };
     return {
-      clock,
-      emit: events.emit,
-      subscribe: events.subscribe,
-      version: packageVersion(),
+      ...{ clock, emit: events.emit, subscribe: events.subscribe, version: packageVersion() },
       metrics: this.#telemetry.metrics,
       policy,
       policyError: () => this.#source.lastError()?.message,
       policyHistory: () => this.#source.history(),
+      examine: createExaminer(this.#options),
       authenticate: () => this.#authenticate(),
       limits: this.#accounts.limits,
       usage: this.#accounts.usage,

@@ -32,6 +32,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'src/doctor': 5,
   'src/machine.ts': 6,
   'src/overnight.ts': 6,
+  'src/examine-machine.ts': 6,
   'src/app.ts': 7,
   'src/commands': 8,
   'src/cli.ts': 9,

@@ -8,6 +8,7 @@ import { useAnswer } from './use-answer.ts';
 import { useHash } from './use-hash.ts';
 import { Batches } from './views/batches.tsx';
 import { Benchmarks } from './views/benchmarks.tsx';
+import { Doctor } from './views/doctor.tsx';
 import { Live } from './views/live.tsx';
 import { Playground } from './views/playground.tsx';
 import { Policy } from './views/policy.tsx';
@@ -22,6 +23,7 @@ const VIEWS = [
   { name: 'benchmarks', title: 'Benchmarks' },
   { name: 'batches', title: 'Batches' },
   { name: 'policy', title: 'Policy' },
+  { name: 'doctor', title: 'Doctor' },
   { name: 'playground', title: 'Playground' },
 ] as const;
 
@@ -64,6 +66,8 @@ function viewOf(view: string, detail: string | undefined): ComponentChildren {
       return <Batches />;
     case 'policy':
       return <Policy />;
+    case 'doctor':
+      return <Doctor />;
     case 'playground':
       return <Playground />;
     default:

@@ -6,6 +6,8 @@ import { whileSeen } from './clock.ts';
 export type Answer<Form> = {
   readonly value: Form | undefined;
   readonly error: Error | undefined;
+  /** True while a question is under way. */
+  readonly isAsking: boolean;
   /** Asks now; at most one question is under way, and what changed meanwhile is asked for after it. */
   readonly refresh: () => void;
 };
@@ -14,12 +16,14 @@ export type Answer<Form> = {
 export function useAnswer<Form>(path: string, everyMs = 0): Answer<Form> {
   const [value, setValue] = useState<Form>();
   const [error, setError] = useState<Error>();
+  const [isAsking, setIsAsking] = useState(true);
   const running = useRef(false);
   const again = useRef(false);
   const refresh = useCallback(async () => {
     again.current = running.current;
     if (running.current) return;
     running.current = true;
+    setIsAsking(true);
     do {
       again.current = false;
       try {
@@ -30,10 +34,11 @@ export function useAnswer<Form>(path: string, everyMs = 0): Answer<Form> {
       }
     } while (again.current);
     running.current = false;
+    setIsAsking(false);
   }, [path]);
   useEffect(() => {
     void refresh();
     return everyMs > 0 ? whileSeen(everyMs, () => void refresh()) : undefined;
   }, [refresh, everyMs]);
-  return { value, error, refresh };
+  return { value, error, isAsking, refresh };
 }

@@ -199,6 +199,16 @@ export type PolicyView = {
   } | null;
 };
 
+/** What the doctor says of one thing. */
+export type Finding = {
+  readonly id: string;
+  readonly severity: 'ok' | 'info' | 'warn' | 'error';
+  readonly title: string;
+  readonly measured: string;
+  readonly why: string;
+  readonly remedy: string;
+};
+
 /** What happens in the gateway, as `/router/events` tells it; only what is shown. */
 export type GatewayEvent = {
   readonly kind: string;

@@ -32,6 +32,8 @@ export type HttpParts = {
   readonly policyError: () => string | undefined;
   /** The policy's text, what it replaced, and what stands in the file where that is not in force. */
   readonly policyHistory: () => PolicyHistory;
+  /** What the doctor finds; it looks anew each time, which takes a moment. */
+  readonly examine: () => Promise<readonly MachineFinding[]>;
   readonly authenticate: () => Authenticate;
   readonly limits: ClientLimits;
   /** What clients use up today, and what was saved from the day named on, newest first. */
@@ -65,6 +67,16 @@ export type HttpParts = {
   readonly idleBench: () => IdleBenchStatus;
   /** There where a simulated board is served. */
   readonly simulation: Simulation | undefined;
+};
+
+/** What the doctor says of one thing. */
+export type MachineFinding = {
+  readonly id: string;
+  readonly severity: 'ok' | 'info' | 'warn' | 'error';
+  readonly title: string;
+  readonly measured: string;
+  readonly why: string;
+  readonly remedy: string;
 };
 
 /** A board that is simulated, for whoever asks what this is. */

@@ -28,6 +28,7 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     context.json({ profiles: encodeProfiles(parts), stale: encodeStale(parts) }),
   );
   app.get('/router/policy', (context) => context.json(encodePolicy(parts)));
+  app.get('/router/doctor', async (context) => context.json({ findings: await parts.examine() }));
   app.get('/router/usage', (context) => {
     const days = readCount(context.req.query('days'), { name: 'days', otherwise: USAGE_DAYS_DEFAULT });
     return context.json({ usage: encodeUsage(parts, days) });

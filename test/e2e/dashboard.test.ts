@@ -17,6 +17,7 @@ const VIEWS = [
   ['Benchmarks', 'Time to first token over prompt length'],
   ['Batches', 'sluice batch submit'],
   ['Policy', 'Text in force'],
+  ['Doctor', 'in order'],
   ['Playground', 'Message'],
 ] as const;
 

@@ -11,7 +11,7 @@ export type ModelFigures = { readonly model: string; readonly figures: Readonly<
 const PROMPTS = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
 const PROMPTS_IN_TABLE = [64, 512, 4096];
 const HEIGHT = 300;
-const EDGE = { left: 88, right: 24, top: 10, bottom: 34 };
+const EDGE = { left: 66, right: 24, top: 10, bottom: 34 };
 const DASHES = ['', '7 4', '2 4', '10 4 2 4'];
 
 /** Time to first token of a loaded model over the length of its prompt, from the fitted figures; both axes logarithmic. */
@@ -91,7 +91,7 @@ function Picture({ lines }: { readonly lines: readonly Line[] }) {
           <g key={ms}>
             <path class="grid" d={`M${EDGE.left} ${y(ms)}H${width - EDGE.right}`} />
             <text x={EDGE.left - 8} y={y(ms) + 4} text-anchor="end">
-              {showMs(ms)}
+              {axisText(ms)}
             </text>
           </g>
         ))}
@@ -120,6 +120,9 @@ function Picture({ lines }: { readonly lines: readonly Line[] }) {
   );
 }
 
+/** Decades stay decades on an axis: 1000 s, not 16 min 40 s. */
+const axisText = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${ms / 1000} s`);
+
 /** Place of a value between the first and the last mark, logarithmic: 0 to 1. */
 function share(value: number, marks: readonly number[]): number {
   const [first, last] = [marks[0] ?? 1, marks.at(-1) ?? 1];
@@ -130,7 +133,7 @@ const spoken = (lines: readonly Line[]): string =>
   `Time to first token for a prompt of 512 tokens: ${lines.map(({ model, msOf }) => `${model} ${showMs(msOf(512))}`).join(', ')}`;
 
 const WIDTH_FIRST = 600;
-const WIDTH_MAX = 1100;
+const WIDTH_MAX = 1340;
 
 /** Width an element leaves for a picture, px, so that letters stay as large on a phone as anywhere. */
 function useWidth() {

@@ -13,14 +13,15 @@ const ITEMS_SHOWN = 12;
 export function Live() {
   const { status, items } = useGateway();
   const waiting = status.lanes.reduce((sum, lane) => sum + lane.waiting.length, 0);
+  const loaded = status.models.filter(({ state }) => state.kind === 'ready' || state.kind === 'busy').length;
   return (
     <>
       <Title>Live</Title>
       <Facts
         facts={[
-          ['State', status.state],
           ['Requests under way', status.requests_active],
           ['Waiting', waiting],
+          ['Models loaded', `${loaded} of ${status.models.length}`],
           ['Up for', showMs(status.uptime_s * 1000)],
         ]}
       />
@@ -63,13 +64,20 @@ function LaneCard({ lane }: { readonly lane: Lane }) {
           text={running.length > 0 ? `${running.length} of ${lanes} running` : 'idle'}
         />
       </h3>
-      <Entries name="Running" entries={running} />
-      <Entries name="Waiting" entries={waiting} />
+      <Entries name="Running" entries={running} times="left" />
+      <Entries name="Waiting" entries={waiting} times="once it runs" />
     </section>
   );
 }
 
-function Entries({ name, entries }: { readonly name: string; readonly entries: readonly LaneEntry[] }) {
+type EntriesProps = {
+  readonly name: string;
+  readonly entries: readonly LaneEntry[];
+  /** What the time beside each is. */
+  readonly times: string;
+};
+
+function Entries({ name, entries, times }: EntriesProps) {
   if (entries.length === 0) return <p class="soft">{name}: nothing</p>;
   return (
     <>
@@ -79,7 +87,10 @@ function Entries({ name, entries }: { readonly name: string; readonly entries: r
       <ol class="entries">
         {entries.map((entry, index) => (
           <li key={index}>
-            {entry.class} on {entry.model} <span class="soft">{showMs(entry.remaining_ms)} left</span>
+            {entry.class} on {entry.model}{' '}
+            <span class="soft">
+              {showMs(entry.remaining_ms)} {times}
+            </span>
           </li>
         ))}
       </ol>

@@ -144,6 +144,15 @@ const POLICY = z.object({
     .nullable(),
 });
 
+const FINDING = z.object({
+  id: z.string(),
+  severity: z.enum(['ok', 'info', 'warn', 'error']),
+  title: z.string(),
+  measured: z.string(),
+  why: z.string(),
+  remedy: z.string(),
+});
+
 const STATE = z.object({ model: z.string(), state: z.string().optional() });
 
 /** The router's own. */
@@ -195,6 +204,17 @@ export const ROUTER_ENDPOINTS: readonly Endpoint[] = [
     errors,
     summary: "The policy's text and what its last change did; values of environments are hidden",
     answer: { description: 'The policy', schema: POLICY },
+  },
+  {
+    method: 'get',
+    path: '/router/doctor',
+    tag,
+    errors,
+    summary: 'What is wrong with this machine or could be better for its models; looks anew each time',
+    answer: {
+      description: 'Findings, as `sluice doctor --json` prints them',
+      schema: z.object({ findings: z.array(FINDING) }),
+    },
   },
   {
     method: 'get',
