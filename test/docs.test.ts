@@ -21,7 +21,7 @@ const documents = [
 ];
 const programs = textOf([
   ...['src', 'runtimes'].flatMap((folder) => filesUnder(folder, /\.ts$/)),
-  ...filesUnder('scripts', /^[^.]*$|\.ts$/),
+  ...filesUnder('scripts', /^[^.]*$|\.(ts|yaml)$/),
 ]);
 const policy = readFileSync(join(ROOT, 'routing-policy.yaml'), 'utf8');
 const all = [...new Set([...documents, join(ROOT, 'routing-policy.yaml')])];
