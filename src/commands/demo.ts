@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Gateway, startGateway } from '../app.ts';
@@ -61,8 +61,11 @@ async function demo(options: DemoOptions): Promise<void> {
   await mkdir(options.data, { recursive: true });
   const policyFile = join(options.data, 'demo-policy.yaml');
   const parts = { server: program.server, bench: program.bench, modelFolder, port: options.port, npu };
-  const writePolicy = (targets: DemoPolicyOptions['targets']) =>
-    writeFile(policyFile, demoPolicy({ ...parts, targets }));
+  // In one step, as editors do: the gateway that watches the file must never see half of it.
+  const writePolicy = async (targets: DemoPolicyOptions['targets']) => {
+    await writeFile(`${policyFile}~`, demoPolicy({ ...parts, targets }));
+    await rename(`${policyFile}~`, policyFile);
+  };
   await writePolicy({});
   const events = createEventBus();
   events.subscribe((event) => {
