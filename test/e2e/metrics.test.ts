@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dashboardPanels } from '../helpers/dashboard-panels.ts';
 import { demoPolicy, type Parsed, startTestGateway, type TestGateway, until } from '../helpers/gateway.ts';
 import { type OtlpCollector, startOtlpCollector } from '../helpers/otlp-collector.ts';
 
@@ -82,6 +83,10 @@ describe('GET /metrics', () => {
       expect(up.value[1]).toBe('1');
       const first = await query(prometheus.url, 'gen_ai_server_time_to_first_token_seconds_count');
       expect(first[0]).toMatchObject({ metric: { gen_ai_request_model: 'tiny', class: 'interactive', job: 'sluice' } });
+      for (const expression of dashboardPanels().flatMap(({ expressions }) => expressions)) {
+        const asked = await fetch(`${prometheus.url}/api/v1/query?query=${encodeURIComponent(expression)}`);
+        expect(asked.status, `${expression}: ${await asked.text()}`).toBe(200);
+      }
       const { groups } = (await (await fetch(`${prometheus.url}/api/v1/rules`)).json()).data as Parsed;
       const rules = groups.flatMap((group: Parsed) => group.rules);
       expect(rules.length).toBeGreaterThan(10);
