@@ -2,9 +2,6 @@
 // looking up the series of a dozen instruments by label objects took it a tenth of what a request costs the gateway, so
 // here whoever counts holds the series and adds to it.
 
-/** What a family measures: only upwards, up and down, or how values are spread. */
-export type FamilyKind = 'counter' | 'gauge' | 'histogram';
-
 /** Name, meaning and label names of a family. */
 export type FamilySpec = {
   readonly name: string;
