@@ -59,7 +59,7 @@ describe('the documents', () => {
 describe('docs/api.md', () => {
   const document = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
   const routed = [...new Set(ENDPOINTS.map(({ path }) => path.replace(/\{[^}]*\}/g, '{}')))];
-  const documented = matches(document, /((?:\/router|\/v1|\/api|\/health|\/ready)[\w/{}.-]*)/g).map((path) =>
+  const documented = matches(document, /((?:\/router|\/v1|\/api|\/dashboard|\/health|\/ready)[\w/{}.-]*)/g).map((path) =>
     path.replace(/\{[^}]*\}/g, '{}'),
   );
 
