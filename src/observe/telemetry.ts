@@ -15,6 +15,9 @@ export interface Telemetry {
   close(): Promise<void>;
 }
 
+/** The one form of OTLP we send. */
+const SPOKEN = 'http/protobuf';
+
 /** A collector that is gone, which the SDK would try again and again, must not keep the gateway from ending. */
 const CLOSE_MS = 3000;
 
@@ -44,6 +47,11 @@ export function openTelemetry({ clock, events, environment, version, ...parts }:
     leaveExport = events.subscribe(started.observe);
     const urls = [targets.tracesUrl, targets.metricsUrl].filter((url) => url !== undefined).join(' and ');
     events.emit({ kind: 'gateway.notice', level: 'info', message: `traces and metrics go to ${urls}` });
+    const protocol = environment['OTEL_EXPORTER_OTLP_PROTOCOL'] ?? SPOKEN;
+    if (protocol !== SPOKEN) {
+      const message = `OTEL_EXPORTER_OTLP_PROTOCOL is ${protocol}, but only ${SPOKEN} is spoken; name a port that takes it, such as 4318`;
+      events.emit({ kind: 'gateway.notice', level: 'warn', message });
+    }
     return started;
   };
   return {

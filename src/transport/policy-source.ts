@@ -149,6 +149,9 @@ export function restartNotices(started: Policy, changed: Policy): string[] {
     ['gateway.port', (policy) => policy.gateway.port],
     ['machine.node_heap', (policy) => policy.machine.nodeHeapBytes],
     ['machine.before_start', (policy) => policy.machine.beforeStart],
+    ['observe.otlp.endpoint', (policy) => policy.observe.otlp.endpoint],
+    ['observe.otlp.every', (policy) => policy.observe.otlp.everyMs],
+    ['observe.otlp.trace_share', (policy) => policy.observe.otlp.traceShare],
   ];
   return settings.flatMap(([name, read]) => {
     const before = JSON.stringify(read(started));

@@ -143,6 +143,15 @@ describe('a collector that fails', () => {
   });
 });
 
+describe('a protocol that is not spoken', () => {
+  it('is told of', async () => {
+    const to = await collector();
+    const { telemetry, notices } = await sendTo(to.url, { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
+    await telemetry.close();
+    expect(notices.at(-1)).toContain('only http/protobuf is spoken');
+  });
+});
+
 describe('a collector that is gone', () => {
   it('does not keep the gateway from ending', async () => {
     const to = await collector();

@@ -128,6 +128,12 @@ describe('restartNotices', () => {
   it('is empty for what can change while serving', () => {
     const policy = (text: string) => parsePolicy(`version: 1\n${text}`, 'p.yaml');
     expect(restartNotices(policy(''), policy('gateway: { drain: 5s }'))).toEqual([]);
+    expect(
+      restartNotices(policy(''), policy('observe: { otlp: { endpoint: "http://a:4318", trace_share: 0.5 } }')),
+    ).toEqual([
+      'observe.otlp.endpoint unset -> "http://a:4318" takes effect after a restart',
+      'observe.otlp.trace_share 1 -> 0.5 takes effect after a restart',
+    ]);
     expect(restartNotices(policy(''), policy('machine: { node_heap: 64MB, before_start: [{ run: [x] }] }'))).toEqual([
       'machine.node_heap unset -> 64000000 takes effect after a restart',
       'machine.before_start (changed) takes effect after a restart',
