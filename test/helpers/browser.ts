@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 const installer = join(import.meta.dirname, '..', '..', 'scripts', 'install-chromium');
@@ -73,10 +73,8 @@ export const overflowOf = (page: Page): Promise<number> => page.evaluate(`${chec
 export const lowContrastOf = (page: Page, least = 4.5): Promise<readonly string[]> =>
   page.evaluate(`${checks}; pageChecks.lowContrast(${least})`);
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 /** What axe finds wrong with the page for who cannot see it, hear it or use a mouse, each with the elements it is about. */
 export const accessFaultsOf = (page: Page): Promise<readonly string[]> =>
   page.evaluate(
-    `${axe}; axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 150)).join(' | ')))`,
+    `${axe.source}; axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 150)).join(' | ')))`,
   );

@@ -44,8 +44,9 @@ export function Live() {
       {items.length === 0 && <p class="soft">Nothing has happened since this page was opened.</p>}
       <ol class="log">
         {items.slice(0, ITEMS_SHOWN).map((item) => (
-          <li key={`${item.atMs} ${textOf(item)}`}>
+          <li key={item.kind === 'request' ? item.request.request_id : `${item.atMs} ${textOf(item)}`}>
             <time>{showTime(item.atMs)}</time> {textOf(item)}
+            {item.kind === 'request' && <RequestLink id={item.request.request_id} />}
           </li>
         ))}
       </ol>
@@ -146,12 +147,21 @@ function noteOf({ availability, quarantined, state, stale }: Model): string {
   return stale.length > 0 ? `figures are stale: ${stale.join(', ')}` : '';
 }
 
+function RequestLink({ id }: { readonly id: string }) {
+  return (
+    <>
+      {' '}
+      <a href={`#/requests/${encodeURIComponent(id)}`}>{id}</a>
+    </>
+  );
+}
+
 function textOf(item: FeedItem): string {
   if (item.kind === 'event') return eventText(item.event);
-  const { class: name, model, outcome, actual, request_id: id } = item.request;
+  const { class: name, model, outcome, actual } = item.request;
   const where = model === null ? 'no model' : model;
   const took = actual.e2e_ms === undefined ? '' : ` in ${showMs(actual.e2e_ms)}`;
-  return `${name} request on ${where}: ${outcome.kind}${took} (${id})`;
+  return `${name} request on ${where}: ${outcome.kind}${took}`;
 }
 
 function eventText(event: GatewayEvent): string {
