@@ -71,6 +71,8 @@ describe('GET /metrics', () => {
     expect(text).toMatch(/^sluice_child_cpu_seconds_total\{model="tiny",device="cpu"\} [\d.]+$/m);
     expect(text).not.toContain('Who are you');
     await promtool(['check', 'metrics'], text);
+    // What is logged, stored and sent comes from these.
+    expect(JSON.stringify(gateway.events.filter(({ kind }) => kind !== 'child.log'))).not.toContain('Who are you');
   });
 
   it('is read by Prometheus, with its key from a file', async () => {

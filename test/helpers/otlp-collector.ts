@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -42,6 +42,8 @@ export interface OtlpCollector {
   /** Of each name the last that came. */
   readonly metrics: Map<string, MetricSeen>;
   readonly resources: Readonly<Record<string, unknown>>[];
+  /** Headers of every request. */
+  readonly headers: IncomingHttpHeaders[];
   /** What it answers with from now on. */
   answer: number;
   close(): Promise<void>;
@@ -56,6 +58,7 @@ export async function startOtlpCollector(): Promise<OtlpCollector> {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
+      collector.headers.push(incoming.headers);
       const isProtobuf = incoming.headers['content-type'] === 'application/x-protobuf';
       const status = isProtobuf ? collector.answer : 415;
       const raw = Buffer.concat(chunks);
@@ -72,6 +75,7 @@ export async function startOtlpCollector(): Promise<OtlpCollector> {
     spans: [],
     metrics: new Map(),
     resources: [],
+    headers: [],
     answer: 200,
     close: () =>
       new Promise((resolve) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
 import type { Policy } from '../../src/core/policy.ts';
@@ -140,6 +140,24 @@ describe('a collector that fails', () => {
     await until('it is back', () => notices.find((text) => text.includes('are sent to') && text.includes('again')));
     await telemetry.close();
     expect(cannot()).toHaveLength(1);
+  });
+});
+
+describe("OpenTelemetry's own variables", () => {
+  it('give headers, such as a key, and attributes of the resource', async () => {
+    vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20abc');
+    vi.stubEnv('OTEL_SERVICE_NAME', 'board-2');
+    vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'deployment.environment.name=attic');
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    const to = await collector();
+    const { telemetry, tell } = await sendTo(to.url);
+    tell(requestRecord({ actual }));
+    await telemetry.close();
+    expect(to.headers.length).toBeGreaterThan(0);
+    expect(to.headers.every(({ authorization }) => authorization === 'Bearer abc')).toBe(true);
+    expect(to.resources[0]).toMatchObject({ 'service.name': 'board-2', 'deployment.environment.name': 'attic' });
   });
 });
 
