@@ -8,6 +8,7 @@ import type { Bindings } from './app.ts';
 import { answerClientError } from './client-error.ts';
 import type { CrossOrigin } from './cors.ts';
 import type { NodeHandler } from './generation.ts';
+import { lingerOnClose } from './lingering-close.ts';
 import { cutStalledWrites, type StalledWrites } from './stalled-writes.ts';
 
 /** A server that listens. */
@@ -78,6 +79,7 @@ export async function listen(
   server.keepAliveTimeout = 65_000;
   server.on('clientError', answerClientError);
   cutStalledWrites(server, stalled);
+  lingerOnClose(server);
   await bind(server, address);
   return {
     url: urlOf(server, address.host),

@@ -91,7 +91,8 @@ export const OLLAMA_ENDPOINTS: readonly Endpoint[] = [
     method: 'get',
     path: '/',
     tag,
-    errors,
+    // A request there that cannot be read could be anybody's.
+    errors: 'openai',
     summary: 'Whether the server is there; the dashboard for browsers, which ask for `text/html`',
     isPublic: true,
     answer: { description: '`Ollama is running`', contentType: 'text/plain' },
