@@ -1,21 +1,34 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { AnsweredRequest } from '../../src/commands/demo-requests.ts';
 import { isAlive } from '../helpers/gateway.ts';
+import { type InstalledPackage, installPackage } from '../helpers/installed-package.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
 
-// `sluice demo` as a process of its own: real llama-server processes, and a real worker on the simulated NPU library.
+// What ships: the tarball of `npm pack`, installed by npm into an empty folder, where `sluice demo` runs as a process of
+// its own with real llama-server processes and a real worker on the simulated NPU library; and Debian's package of it.
+
+const ROOT = join(import.meta.dirname, '../..');
+let folder: string;
+let installed: InstalledPackage;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-package-'));
+  installed = await installPackage(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Run = { readonly answers: readonly AnsweredRequest[]; readonly said: string; readonly code: number };
 
 async function demo(data: string, path = process.env['PATH'] ?? ''): Promise<Run> {
-  const cli = join(import.meta.dirname, '../../src/cli.ts');
-  const args = ['--import', 'tsx', cli, 'demo', '--once', '--json', '--port', '0', '--data', data];
-  const child = spawn(process.execPath, args, {
+  const args = ['demo', '--once', '--json', '--port', '0', '--data', data];
+  const child = spawn(installed.program, args, {
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PATH: path },
   });
@@ -85,5 +98,27 @@ describe('sluice demo', () => {
       ['quality', 'demo-9b'],
       ['batch', 'demo-27b'],
     ]);
+  });
+});
+
+describe('the Debian package', () => {
+  test('holds what npm installs, depends on this Node, and brings a unit for where it puts the program', async () => {
+    const { stdout: deb } = await execa(
+      join(ROOT, 'scripts/packaging/build-deb'),
+      ['--tarball', installed.tarball, '--modules', installed.modules, '--output', folder],
+      { env: { DPKG_DEB_COMPRESSOR_TYPE: 'none' } },
+    );
+    const root = join(temporaryFolder(), 'root');
+    await execa('dpkg-deb', ['--extract', deb, root]);
+    const { stdout: fields } = await execa('dpkg-deb', ['--field', deb, 'Package', 'Depends']);
+    expect(fields).toMatch(/^Package: sluice\nDepends: nodejs \(>= 20\.19\), nodejs \(<< 21\)/);
+    const unit = readFileSync(join(root, 'usr/lib/systemd/system/sluice.service'), 'utf8');
+    expect(unit).toContain('ExecStart=/usr/bin/sluice --policy /etc/sluice/routing-policy.yaml');
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    // The database's binding and everything else that a command loads are there and fit.
+    const data = join(root, 'data');
+    expect((await execa(join(root, 'usr/bin/sluice'), ['--version'])).stdout).toBe(version);
+    const report = await execa(join(root, 'usr/bin/sluice'), ['--data', data, 'report', '--reference']);
+    expect(report.stdout).toContain('qwen3.5-4b');
   });
 });
