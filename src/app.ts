@@ -100,7 +100,7 @@ class RunningGateway implements Gateway {
   #server: ListeningServer | undefined;
   #authenticate: HttpParts['authenticate'] = () => () => undefined;
   #isStarting = true;
-  #isDraining = false;
+  readonly #stopping = new AbortController();
   #started: Promise<void> = Promise.resolve();
   #beforeStart: BeforeStartRun | undefined;
   #stopped: Promise<void> | undefined;
@@ -251,7 +251,7 @@ class RunningGateway implements Gateway {
 
   async #shutDown(): Promise<void> {
     const { drainMs } = this.#source.current().gateway;
-    this.#isDraining = true;
+    this.#stopping.abort();
     await this.#source.close();
     await this.#idleBench.close();
     await this.#overnight.close();
@@ -308,7 +308,8 @@ class RunningGateway implements Gateway {
         return model === undefined ? {} : profiles.profileOf(model, supervisor.views().get(id)?.facts);
       },
       recentRequests: (limit, requestId) => store.recentRequests(limit, { requestId }),
-      isDraining: () => this.#isDraining || drain.active,
+      isDraining: () => this.#stopping.signal.aborted || drain.active,
+      stopping: this.#stopping.signal,
       drain,
       isStarting: () => this.#isStarting,
       started: () => this.#started,

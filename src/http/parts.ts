@@ -53,6 +53,8 @@ export type HttpParts = {
   readonly recentRequests: (limit: number, requestId?: RequestId) => readonly RequestRecord[];
   /** True where no new work is taken, because of an operator's wish or because the gateway stops. */
   readonly isDraining: () => boolean;
+  /** Aborted when the gateway begins to stop, for answers that have no end of their own. */
+  readonly stopping: AbortSignal;
   readonly drain: Drain;
   /** True until the models have been looked at for the first time; `started` resolves then. */
   readonly isStarting: () => boolean;

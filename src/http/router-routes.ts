@@ -86,7 +86,7 @@ function addStreamRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const lines = all.slice(-readCount(context.req.query('lines'), { name: 'lines', otherwise: all.length }));
     if (context.req.query('follow') === undefined) return context.text(lines.map((line) => `${line}\n`).join(''));
     return streamSSE(context, (stream) =>
-      follow(stream, (send) => {
+      follow(stream, parts.stopping, (send) => {
         for (const line of lines) send({ data: line });
         return parts.supervisor.onLog(id, (line) => send({ data: line }));
       }),
@@ -94,7 +94,7 @@ function addStreamRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   });
   app.get('/router/events', (context) =>
     streamSSE(context, (stream) =>
-      follow(stream, (send) =>
+      follow(stream, parts.stopping, (send) =>
         parts.subscribe((event) => {
           if (event.kind === 'request.finished')
             send({ event: event.kind, data: JSON.stringify(encodeRecord(event.record)) });
@@ -111,8 +111,11 @@ type SseStream = { writeSSE(message: SseMessage): Promise<void>; onAbort(listene
 /** Messages a slow watcher may be behind; the oldest are dropped, because memory must stay flat. */
 const BACKLOG_MAX = 1000;
 
-// Writes one message after another until the watcher leaves. The producer never waits for the watcher.
-async function follow(stream: SseStream, start: (send: (message: SseMessage) => void) => () => void): Promise<void> {
+type Producer = (send: (message: SseMessage) => void) => () => void;
+
+// Writes one message after another until the watcher leaves or the gateway stops, which would wait for the end of this
+// answer otherwise. The producer never waits for the watcher.
+async function follow(stream: SseStream, stopping: AbortSignal, start: Producer): Promise<void> {
   const backlog: SseMessage[] = [];
   let wake: () => void = () => undefined;
   let open = true;
@@ -121,12 +124,14 @@ async function follow(stream: SseStream, start: (send: (message: SseMessage) => 
     backlog.push(message);
     wake();
   });
-  stream.onAbort(() => {
+  const end = () => {
     open = false;
     wake();
-  });
+  };
+  stream.onAbort(end);
+  stopping.addEventListener('abort', end);
   try {
-    while (open) {
+    while (open && !stopping.aborted) {
       const next = backlog.shift();
       if (next !== undefined) await stream.writeSSE(next);
       else
@@ -135,6 +140,7 @@ async function follow(stream: SseStream, start: (send: (message: SseMessage) => 
         });
     }
   } finally {
+    stopping.removeEventListener('abort', end);
     stop();
   }
 }
