@@ -4,13 +4,15 @@
  */
 export type Pace = { readonly meanLog: number; readonly varianceLog: number; readonly n: number };
 
-/** Before any night was seen: on plan, with a spread of 15 %. */
-export const FIRST_PACE: Pace = { meanLog: 0, varianceLog: 0.15 ** 2, n: 0 };
+/** Before any night was seen: on plan, with the spread that the answers of one batch have against those of another. */
+export const FIRST_PACE: Pace = { meanLog: 0, varianceLog: 0.3 ** 2, n: 0 };
 
 /** Weight of the newest batch once ten have been seen. */
 const WEIGHT_MIN = 0.1;
 /** Standard deviations above the mean below which 95 % of a normal distribution lie. */
 const Z95 = 1.645;
+/** Squared coefficient of variation of answer lengths: log-normal with the sigma of 0.8 the routing study simulated. */
+const LENGTHS_CV_SQUARED = 0.9;
 /** Nights are not better than planned for ever: a promise keeps this reserve at least. */
 const SAFETY_MIN = 1.05;
 
@@ -28,9 +30,18 @@ export function learnPace(pace: Pace, actualMs: number, plannedMs: number): Pace
   };
 }
 
-/** What planned time is multiplied by to be kept in 19 nights of 20. */
-export const safetyOf = ({ meanLog, varianceLog }: Pace): number =>
-  Math.max(SAFETY_MIN, Math.exp(meanLog + Z95 * Math.sqrt(varianceLog)));
+/**
+ * What planned time is multiplied by to be kept in 19 nights of 20. `concentration` says how few jobs the time consists
+ * of: the sum of their squared shares, 1 for one job, 1/n for n equal ones, 0 for very many. Answers differ in length: a
+ * single one may take three times what is planned, of a hundred the long and the short ones even out. Lengths and pace
+ * are taken as log-normal, lengths with the planned time as their mean:
+ *
+ *   exp(mean + z sqrt(variance + v) - v / 2),   v = ln(1 + 0.9 concentration)
+ */
+export function safetyOf({ meanLog, varianceLog }: Pace, concentration: number): number {
+  const lengths = Math.log(1 + LENGTHS_CV_SQUARED * concentration);
+  return Math.max(SAFETY_MIN, Math.exp(meanLog + Z95 * Math.sqrt(varianceLog + lengths) - lengths / 2));
+}
 
 /** What planned time is multiplied by to be what is expected. */
 export const expectedOf = ({ meanLog }: Pace): number => Math.exp(meanLog);

@@ -22,8 +22,11 @@ export type PlanInput = {
   readonly openMs: number;
   /** Jobs at a time by device; 1 where a device is not named. */
   readonly lanes?: ReadonlyMap<string, number>;
-  /** Expected times are multiplied by this before they are held against the time there is. */
-  readonly safety: number;
+  /**
+   * Expected times are multiplied by this before they are held against the time there is; by the sum of the squared
+   * shares of the jobs in it, see `batch/pace.ts`.
+   */
+  readonly safety: (concentration: number) => number;
   /** What other batches, whose deadline comes first, will take of each device, ms. */
   readonly takenMs?: ReadonlyMap<string, number>;
 };
@@ -114,6 +117,7 @@ class Workbench {
   /** By model: how many jobs it has, and their time, ms. */
   readonly #counts: number[];
   readonly #sumMs: number[];
+  readonly #squares: number[];
 
   constructor(input: Omit<PlanInput, 'jobs'>) {
     this.#input = input;
@@ -121,6 +125,7 @@ class Workbench {
     this.#workMs = this.#models.map(() => []);
     this.#counts = this.#models.map(() => 0);
     this.#sumMs = this.#models.map(() => 0);
+    this.#squares = this.#models.map(() => 0);
   }
 
   add(jobs: readonly OpenJob[]): void {
@@ -139,7 +144,8 @@ class Workbench {
   /** All that follows once the jobs are there, in steps that may be apart. */
   *steps(): Generator<undefined, Plan> {
     for (let model = 0; model < this.#models.length; model += 1) {
-      this.#relieve(model);
+      // Fewer jobs even each other out less, so that what was enough may not be any more.
+      while (this.#relieve(model)) yield;
       yield;
     }
     const order: PlannedJob[] = [];
@@ -155,12 +161,13 @@ class Workbench {
     return this.#plan(order, inTime.count());
   }
 
-  // Moves jobs away from a model until its device has time for what is on it; those that save most go first.
-  #relieve(model: number): void {
-    const { safety } = this.#input;
+  // Moves jobs away from a model until its device has time for what is on it; those that save most go first. False where
+  // nothing moved.
+  #relieve(model: number): boolean {
     const device = this.#models[model]?.device ?? '';
+    const safety = this.#safetyOf(device);
     let excessMs = this.#busyMs(device) * safety - this.#timeMs(device);
-    if (excessMs <= 0) return;
+    if (excessMs <= 0) return false;
     const rows = this.#rowsOf(model);
     const savedMs = Float64Array.from(rows, (row) => this.#savedMs(row, model));
     const sorted = savedMs.toSorted();
@@ -181,6 +188,7 @@ class Workbench {
       if (saved === leastMs) equals -= 1;
       this.#choose(row, this.#nextModel(row, model + 1));
     });
+    return moves > 0;
   }
 
   #plan(order: readonly PlannedJob[], inTime: number): Plan {
@@ -206,7 +214,9 @@ class Workbench {
     const model = this.#chosen[row] ?? NOBODY;
     if (model === NOBODY) return;
     this.#counts[model] = (this.#counts[model] ?? 0) + sign;
-    this.#sumMs[model] = (this.#sumMs[model] ?? 0) + sign * this.#timeOf(row, model);
+    const workMs = this.#timeOf(row, model);
+    this.#sumMs[model] = (this.#sumMs[model] ?? 0) + sign * workMs;
+    this.#squares[model] = (this.#squares[model] ?? 0) + sign * workMs * workMs;
   }
 
   #timeOf(row: number, model: number): number {
@@ -261,6 +271,17 @@ class Workbench {
     return workMs / this.#lanesOf(device) + loadMs;
   }
 
+  #safetyOf(device: string): number {
+    let workMs = 0;
+    let squares = 0;
+    this.#models.forEach((model, place) => {
+      if (model.device !== device) return;
+      workMs += this.#sumMs[place] ?? 0;
+      squares += this.#squares[place] ?? 0;
+    });
+    return this.#input.safety(workMs > 0 ? Math.min(1, Math.max(0, squares) / workMs ** 2) : 0);
+  }
+
   #timeMs(device: string): number {
     return this.#input.openMs - (this.#input.takenMs?.get(device) ?? 0);
   }
@@ -273,13 +294,14 @@ class Workbench {
   #counterInTime(): { add(planned: PlannedJob): void; count(): number } {
     const spentMs = new Map<string, number>();
     const loadMs = new Map(this.#models.map((model) => [model.id, model.loadMs]));
+    const safeties = new Map(this.#models.map(({ device }) => [device, this.#safetyOf(device)]));
     let inTime = 0;
     return {
       add: ({ model, device, workMs }) => {
         const endMs = (spentMs.get(device) ?? 0) + workMs / this.#lanesOf(device) + (loadMs.get(model) ?? 0);
         loadMs.delete(model);
         spentMs.set(device, endMs);
-        if (endMs * this.#input.safety <= this.#timeMs(device)) inTime += 1;
+        if (endMs * (safeties.get(device) ?? 1) <= this.#timeMs(device)) inTime += 1;
       },
       count: () => inTime,
     };

@@ -22,8 +22,11 @@ type Event = { readonly timeMs: number; readonly order: number; callback: (() =>
 /** Between two looks at the signal. */
 const EVENTS_PER_BREATH = 2_000;
 
-/** A clock that stands at `startMs` (ms since 1970) until `run`. */
-export function createSimulatedTime(startMs: number): SimulatedTime {
+/**
+ * A clock that stands at `startMs` (ms since 1970) until `run`. `breaths` turns of the event loop pass after an event that
+ * may have kept a promise: more than one where what follows takes turns itself.
+ */
+export function createSimulatedTime(startMs: number, breaths = 1): SimulatedTime {
   const heap: Event[] = [];
   let nowMs = startMs;
   let order = 0;
@@ -73,7 +76,7 @@ export function createSimulatedTime(startMs: number): SimulatedTime {
         if (!unsettled && sinceBreath < EVENTS_PER_BREATH) continue;
         unsettled = false;
         sinceBreath = 0;
-        await new Promise(setImmediate);
+        for (let breath = 0; breath < breaths; breath += 1) await new Promise(setImmediate);
         signal?.throwIfAborted();
       }
     },

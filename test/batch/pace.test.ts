@@ -11,17 +11,29 @@ const nights = (count: number, factor: () => number): Pace => {
 describe('the pace of batches', () => {
   it('begins on plan with a reserve', () => {
     expect(expectedOf(FIRST_PACE)).toBe(1);
-    expect(safetyOf(FIRST_PACE)).toBeCloseTo(1.28, 2);
+    expect(safetyOf(FIRST_PACE, 0)).toBeCloseTo(1.64, 2);
   });
 
   it('learns that nights are slower than planned', () => {
     const pace = nights(20, () => 1.4);
     expect(expectedOf(pace)).toBeCloseTo(1.4, 1);
-    expect(safetyOf(pace)).toBeGreaterThan(1.4);
+    expect(safetyOf(pace, 0)).toBeGreaterThan(1.4);
   });
 
   it('keeps a reserve however good the nights were', () => {
-    expect(safetyOf(nights(50, () => 0.5))).toBe(1.05);
+    expect(
+      safetyOf(
+        nights(50, () => 0.5),
+        0,
+      ),
+    ).toBe(1.05);
+  });
+
+  it('needs more reserve the fewer answers even each other out', () => {
+    const [one, ten, many] = [1, 0.1, 0].map((concentration) => safetyOf(FIRST_PACE, concentration));
+    expect(one).toBeCloseTo(2.96, 1);
+    expect(ten).toBeCloseTo(1.91, 1);
+    expect(many).toBeCloseTo(1.64, 2);
   });
 
   it('learns nothing from what did not run', () => {
@@ -37,7 +49,7 @@ describe('the pace of batches', () => {
     let kept = 0;
     for (let night = 0; night < 500; night += 1) {
       const actual = factor();
-      if (actual <= safetyOf(pace)) kept += 1;
+      if (actual <= safetyOf(pace, 0)) kept += 1;
       pace = learnPace(pace, actual, 1);
     }
     expect(kept / 500).toBeGreaterThan(0.91);

@@ -34,14 +34,14 @@ const perModel = (plan: ReturnType<typeof planBatch>) => Object.fromEntries(plan
 
 describe('planBatch', () => {
   it('takes the best model for all where there is time', () => {
-    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 60_000, safety: 1 });
+    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 60_000, safety: () => 1 });
     expect(perModel(plan)).toEqual({ large: 10 });
     expect(plan.inTime).toBe(10);
     expect(plan.busyMs.get('cpu')).toBe(1000 + 10 * 1045);
   });
 
   it('lets as few as possible fall back where time is short, the longest first, and says so', () => {
-    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 8000, safety: 1 });
+    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 8000, safety: () => 1 });
     expect(plan.inTime).toBe(10);
     expect(perModel(plan)).toEqual({ large: 6, small: 4 });
     expect(plan.order.filter(({ insteadOf }) => insteadOf === 'large').map(({ line }) => line)).toEqual([7, 8, 9, 10]);
@@ -49,47 +49,47 @@ describe('planBatch', () => {
   });
 
   it('runs better models first, each in one go', () => {
-    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 8000, safety: 1 });
+    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 8000, safety: () => 1 });
     expect(plan.order.map((planned) => planned.model)).toEqual([...Array(6).fill('large'), ...Array(4).fill('small')]);
   });
 
   it('keeps the reserve it is told to keep', () => {
-    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 8000, safety: 1.5 });
+    const plan = planBatch({ jobs: jobs(10), models: [small, large], openMs: 8000, safety: () => 1.5 });
     expect((plan.busyMs.get('cpu') ?? 0) * 1.5).toBeLessThanOrEqual(8000);
     expect(plan.inTime).toBe(10);
   });
 
   it('uses another device where the first one is full', () => {
-    const plan = planBatch({ jobs: jobs(10), models: [small, large, npu], openMs: 800, safety: 1 });
+    const plan = planBatch({ jobs: jobs(10), models: [small, large, npu], openMs: 800, safety: () => 1 });
     expect(perModel(plan)['npu']).toBeGreaterThan(0);
     expect(plan.inTime).toBe(10);
   });
 
   it('counts those that will be late where nothing helps', () => {
-    const plan = planBatch({ jobs: jobs(10), models: [small], openMs: 500, safety: 1 });
+    const plan = planBatch({ jobs: jobs(10), models: [small], openMs: 500, safety: () => 1 });
     expect(plan.inTime).toBe(4);
     expect(plan.order).toHaveLength(10);
   });
 
   it('runs as many at a time as a device has lanes', () => {
-    const given = { jobs: jobs(10), models: [small], openMs: 600, safety: 1 };
+    const given = { jobs: jobs(10), models: [small], openMs: 600, safety: () => 1 };
     expect(planBatch(given).inTime).toBe(5);
     expect(planBatch({ ...given, lanes: new Map([['cpu', 2]]) }).inTime).toBe(10);
   });
 
   it('leaves the time that other batches take', () => {
-    const given = { jobs: jobs(10), models: [small, large], openMs: 60_000, safety: 1 };
+    const given = { jobs: jobs(10), models: [small, large], openMs: 60_000, safety: () => 1 };
     expect(perModel(planBatch({ ...given, takenMs: new Map([['cpu', 57_000]]) }))).toEqual({ small: 9, large: 1 });
   });
 
   it('names what no model can take', () => {
-    const plan = planBatch({ jobs: [job(1), job(2, 2000)], models: [small], openMs: 1000, safety: 1 });
+    const plan = planBatch({ jobs: [job(1), job(2, 2000)], models: [small], openMs: 1000, safety: () => 1 });
     expect(plan.unplanned).toEqual([2]);
     expect(plan.order.map(({ line }) => line)).toEqual([1]);
   });
 
   it('plans nothing without models', () => {
-    const plan = planBatch({ jobs: jobs(2), models: [], openMs: 1000, safety: 1 });
+    const plan = planBatch({ jobs: jobs(2), models: [], openMs: 1000, safety: () => 1 });
     expect([plan.order, plan.unplanned]).toEqual([[], [1, 2]]);
   });
 
@@ -104,7 +104,7 @@ describe('planBatch', () => {
           const given = {
             jobs: chars.map((length, index) => job(index + 1, length)),
             models: [small, large, npu],
-            safety: 1.1,
+            safety: () => 1.1,
           };
           const [less, more] = [Math.min(a, b), Math.max(a, b)].map((openMs) => planBatch({ ...given, openMs }));
           for (const plan of [less, more]) {
@@ -122,7 +122,7 @@ describe('planBatch', () => {
 
   it('plans pages as it plans the whole', async () => {
     const all = jobs(700).map((one) => ({ ...one, promptChars: 100 + ((one.line * 37) % 1200) }));
-    const input = { models: [small, large, npu], openMs: 900_000, safety: 1.1 };
+    const input = { models: [small, large, npu], openMs: 900_000, safety: () => 1.1 };
     async function* pages() {
       for (let from = 0; from < all.length; from += 250) yield all.slice(from, from + 250);
     }
@@ -137,7 +137,7 @@ describe('planBatch', () => {
       jobs: jobs(50_000).map((one) => ({ ...one, promptChars: 100 + (one.line % 700) })),
       models: [small, large, npu],
       openMs: 1e8,
-      safety: 1.1,
+      safety: () => 1.1,
     });
     expect(plan.order).toHaveLength(50_000);
   });

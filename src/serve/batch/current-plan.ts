@@ -2,6 +2,7 @@ import { openPages } from '../../batch/open-pages.ts';
 import { safetyOf } from '../../batch/pace.ts';
 import { type Plan, planPages } from '../../batch/plan.ts';
 import type { Batch, JobQueue, OpenJob } from '../../core/batch.ts';
+import type { ModelId } from '../../core/ids.ts';
 import { openMsBetween } from '../../policy/windows.ts';
 import { windowsOf } from './gate.ts';
 import { batchModels } from './models.ts';
@@ -11,14 +12,22 @@ import { createToDo, type ToDo } from './to-do.ts';
 /** A batch's plan and how far it has come. */
 export type CurrentPlan = Pick<Plan, 'busyMs' | 'inTime' | 'perModel'> & {
   readonly batch: Batch;
+  /** What was expected of a job on a model when the plan was made, ms; undefined where the model was not there. */
+  readonly expectedMs: (model: ModelId, job: OpenJob) => number | undefined;
   /** Monotonic, ms. */
   readonly madeMs: number;
-  /** Jobs that were planned. */
+  /** Jobs that were planned, and those that no model can take. */
   readonly size: number;
+  readonly unplanned: number;
+  /** True where jobs fell back to lesser models because time is short. */
+  readonly isShort: boolean;
   readonly next: ToDo;
   /** What batches whose deadline comes first were to take of each device when the plan was made, ms. */
   readonly takenMs: ReadonlyMap<string, number>;
 };
+
+/** A plan is made anew after this long: rates are learned, and people take their share. */
+export const PLAN_AGE_MS = 60_000;
 
 /** What a plan is made for. */
 export type PlanTask = {
@@ -30,7 +39,10 @@ export type PlanTask = {
   readonly takenMs: ReadonlyMap<string, number>;
 };
 
-/** Plans what is open of a batch, page by page; rejects as the queue does. */
+/**
+ * Plans what is open of a batch, page by page; rejects as the queue does. A minute is left over, or a fiftieth of a short
+ * time: a plan that fills its time to the last second could not be kept any more once it is as old as that.
+ */
 export async function makePlan(
   parts: Pick<BatchRunnerParts, 'clock' | 'policy' | 'snapshot' | 'queue' | 'pace' | 'modelOf'>,
   { batch, resting, underWay, takenMs }: PlanTask,
@@ -41,11 +53,16 @@ export async function makePlan(
   const openMs = openMsBetween(windowsOf(batch, policy().batch), clock.nowMs(), batch.request.deadlineMs);
   const lanes = new Map([...policy().devices.values()].map((device) => [device.id, device.lanes]));
   const taken = new Map(takenMs);
-  const input = { models, openMs, lanes, safety: safetyOf(pace.load()), takenMs: taken };
+  const learned = pace.load();
+  const safety = (concentration: number) => safetyOf(learned, concentration);
+  const input = { models, openMs: openMs - Math.min(PLAN_AGE_MS, openMs / 50), lanes, safety, takenMs: taken };
   const plan = await planPages(input, jobsLeft(queue, batch.id, underWay));
   const { busyMs, inTime, perModel } = plan;
+  const isShort = plan.order.some(({ insteadOf }) => insteadOf !== undefined);
   return {
-    ...{ batch, busyMs, inTime, perModel, takenMs: taken },
+    ...{ batch, busyMs, inTime, perModel, isShort, takenMs: taken },
+    unplanned: plan.unplanned.length,
+    expectedMs: (id, job) => models.find((model) => model.id === id)?.workMs(job),
     madeMs: clock.monotonicMs(),
     size: plan.order.length,
     next: createToDo(plan),

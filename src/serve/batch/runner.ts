@@ -1,5 +1,5 @@
 import type { Batches } from '../../batch/batches.ts';
-import { expectedOf, learnPace, type Pace, safetyOf } from '../../batch/pace.ts';
+import { learnPace, type Pace } from '../../batch/pace.ts';
 import type { PlannedJob } from '../../batch/plan.ts';
 import type { Batch, ClaimedJob, JobQueue } from '../../core/batch.ts';
 import type { CancelTimer } from '../../core/clock.ts';
@@ -8,11 +8,11 @@ import type { EmitEvent } from '../../core/events.ts';
 import type { ModelId } from '../../core/ids.ts';
 import { assessMemory } from '../../route/memory.ts';
 import type { FileShelf } from '../../store/file-shelf.ts';
-import { type CurrentPlan, makePlan } from './current-plan.ts';
+import { type CurrentPlan, makePlan, PLAN_AGE_MS } from './current-plan.ts';
 import { gateOf } from './gate.ts';
 import { type ItemParts, type RunningItem, runItem } from './item.ts';
 import { createResultKeeper, type ResultKeeper } from './keep-result.ts';
-import { type BatchOutlook, finishMsOf } from './outlook.ts';
+import { type BatchOutlook, predict } from './outlook.ts';
 
 // Runs the items of batches, one per lane of a device.
 //
@@ -36,6 +36,8 @@ export type BatchRunnerParts = ItemParts & {
   readonly hottestCelsius: () => number | undefined;
   readonly foreignShare: () => number | undefined;
   readonly pace: { load(): Pace; save(pace: Pace): void };
+  /** Runs an item; undefined = as a request of the gateway. Simulated nights have their own. */
+  readonly run?: typeof runItem;
 };
 
 /** Batches that run by themselves. */
@@ -51,8 +53,6 @@ export interface BatchRunner {
 const LOOK_EVERY_MS = 1_000;
 /** Far longer than a renewal takes; it matters only to a second process on the same queue. */
 const LEASE_MS = 600_000;
-/** A plan is made anew after this long: rates are learned, and people take their share. */
-const PLAN_AGE_MS = 60_000;
 /** A model that could not be had is left alone for so long. */
 const REST_MS = 30_000;
 
@@ -65,6 +65,8 @@ type Running = {
   /** Monotonic, ms. */
   readonly startMs: number;
   readonly plannedMs: number;
+  /** What the batch's first plan expected, ms. */
+  readonly promisedMs: number;
 };
 
 /** Makes a runner, which does nothing before `start`. */
@@ -79,6 +81,8 @@ class Runner implements BatchRunner {
   readonly #ending = new Set<Promise<void>>();
   readonly #plans = new Map<string, CurrentPlan>();
   readonly #states = new Map<string, string>();
+  /** By batch: what its first plan expected of jobs. Promises were made by it, so the pace is learned against it. */
+  readonly #firstPlans = new Map<string, CurrentPlan['expectedMs']>();
   readonly #resting = new Map<ModelId, number>();
   /** By batch: open time used and items ended since this process began, and the time that was planned for them. */
   readonly #spent = new Map<string, { sinceMs: number; busyMs: number; plannedMs: number; items: number }>();
@@ -123,20 +127,15 @@ class Runner implements BatchRunner {
     if (current === undefined) {
       return { state, planned: {}, inTime: ended, predictedFinish: null, promised: false, itemsPerHour };
     }
-    const pace = this.#parts.pace.load();
     const nowMs = this.#parts.clock.monotonicMs();
     const running = [...this.#running].flatMap(({ batch: of, device, startMs, plannedMs }) =>
       of === id ? [{ device, restMs: Math.max(0, startMs + plannedMs - nowMs) }] : [],
     );
-    const finishMs = finishMsOf(this.#parts, { plan: current, running }, expectedOf(pace));
-    const latestMs = finishMsOf(this.#parts, { plan: current, running }, safetyOf(pace));
-    const { deadlineMs } = batch.request;
     return {
       state,
       planned: Object.fromEntries(current.perModel) as Record<ModelId, number>,
       inTime: ended + Math.max(0, current.inTime - (current.size - current.next.size)),
-      predictedFinish: Number.isFinite(finishMs) ? new Date(finishMs).toISOString() : null,
-      promised: latestMs <= deadlineMs,
+      ...predict(this.#parts, { plan: current, running }),
       itemsPerHour,
     };
   }
@@ -218,6 +217,7 @@ class Runner implements BatchRunner {
     const task = { batch, resting: this.#restingNow(), underWay: new Set(lines), takenMs };
     const current = await makePlan(this.#parts, task);
     this.#plans.set(batch.id, current);
+    if (!this.#firstPlans.has(batch.id)) this.#firstPlans.set(batch.id, current.expectedMs);
     return current;
   }
 
@@ -257,9 +257,10 @@ class Runner implements BatchRunner {
       throw error;
     }
     if (this.#closed) return;
-    const item = runItem(this.#parts, { batch, job, model: planned.model, line });
+    const item = (this.#parts.run ?? runItem)(this.#parts, { batch, job, model: planned.model, line });
     const { device, model } = planned;
-    const started = { startMs: clock.monotonicMs(), plannedMs: planned.workMs + loadMs };
+    const promisedMs = (this.#firstPlans.get(batch.id)?.(model, job) ?? planned.workMs) + loadMs;
+    const started = { startMs: clock.monotonicMs(), plannedMs: planned.workMs + loadMs, promisedMs };
     const running = { item, batch: batch.id, device, model, line: job.line, ...started };
     this.#running.add(running);
     const ending = this.#finish(job, running)
@@ -272,14 +273,14 @@ class Runner implements BatchRunner {
     this.#ending.add(ending);
   }
 
-  async #finish(job: ClaimedJob, { item, model, startMs, plannedMs }: Running): Promise<void> {
+  async #finish(job: ClaimedJob, { item, model, startMs, promisedMs }: Running): Promise<void> {
     const cancelRenewal = this.#renew(job, item);
     const end = await item.end;
     cancelRenewal();
     const tookMs = this.#parts.clock.monotonicMs() - startMs;
     await this.#keeper.keep(job, model, { end, tookMs });
     // An attempt that was in vain takes its time too, and nothing was planned for it.
-    if (end.kind !== 'refused') this.#learn(job.batch, { tookMs, plannedMs: end.kind === 'done' ? plannedMs : 0 });
+    if (end.kind !== 'refused') this.#learn(job.batch, { tookMs, plannedMs: end.kind === 'done' ? promisedMs : 0 });
     if (end.kind === 'preempted' || end.kind === 'later') this.#plans.delete(job.batch);
     if (end.kind === 'later' && !this.#closed) this.#rest(model, end.error.message);
   }
@@ -325,6 +326,7 @@ class Runner implements BatchRunner {
     }
     this.#spent.delete(id);
     this.#plans.delete(id);
+    this.#firstPlans.delete(id);
     this.#states.delete(id);
   }
 

@@ -9,11 +9,17 @@ export interface ToDo {
   first(device: string): PlannedJob | undefined;
   /** Takes the first one of a device off the list; `loadMs` is planned for it where it is its model's first. */
   take(device: string): { readonly planned: PlannedJob; readonly loadMs: number } | undefined;
-  /** Planned time of what is left by device, ms: loads of models that were not begun included. */
-  leftMs(lanes: (device: string) => number): ReadonlyMap<string, number>;
+  /** What is left on a device: time of the jobs, the sum of its squares, and loads of models that were not begun, ms. */
+  left(device: string): { readonly workMs: number; readonly squares: number; readonly loadMs: number };
 }
 
-type Queue = { readonly jobs: PlannedJob[]; from: number; workMs: number; readonly loads: Map<ModelId, number> };
+type Queue = {
+  readonly jobs: PlannedJob[];
+  from: number;
+  workMs: number;
+  squares: number;
+  readonly loads: Map<ModelId, number>;
+};
 
 /** The list of a plan of which nothing has been begun. */
 export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): ToDo {
@@ -21,11 +27,12 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
   for (const planned of order) {
     let queue = queues.get(planned.device);
     if (queue === undefined) {
-      queue = { jobs: [], from: 0, workMs: 0, loads: new Map() };
+      queue = { jobs: [], from: 0, workMs: 0, squares: 0, loads: new Map() };
       queues.set(planned.device, queue);
     }
     queue.jobs.push(planned);
     queue.workMs += planned.workMs;
+    queue.squares += planned.workMs ** 2;
     queue.loads.set(planned.model, loadMs.get(planned.model) ?? 0);
   }
   let size = order.length;
@@ -45,17 +52,18 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
       if (queue === undefined || planned === undefined) return undefined;
       queue.from += 1;
       queue.workMs -= planned.workMs;
+      queue.squares -= planned.workMs ** 2;
       const loadMs = queue.loads.get(planned.model) ?? 0;
       queue.loads.delete(planned.model);
       size -= 1;
       return { planned, loadMs };
     },
-    leftMs: (lanes) =>
-      new Map(
-        [...queues].map(([device, { workMs, loads }]) => {
-          const loadMs = [...loads.values()].reduce((sum, one) => sum + one, 0);
-          return [device, Math.max(0, workMs) / lanes(device) + loadMs];
-        }),
-      ),
+    left: (device) => {
+      const { workMs, squares, loads } = queues.get(device) ?? NOTHING;
+      const loadMs = [...loads.values()].reduce((sum, one) => sum + one, 0);
+      return { workMs: Math.max(0, workMs), squares: Math.max(0, squares), loadMs };
+    },
   };
 }
+
+const NOTHING: Pick<Queue, 'workMs' | 'squares' | 'loads'> = { workMs: 0, squares: 0, loads: new Map() };

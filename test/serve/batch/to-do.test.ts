@@ -24,12 +24,12 @@ describe('what is still to be begun', () => {
     expect([next.size, next.devices()]).toEqual([1, ['cpu']]);
   });
 
-  it('counts a load until its first job is begun, and shares work among lanes', () => {
+  it('counts a load until its first job is begun', () => {
     const next = createToDo(plan);
-    expect(Object.fromEntries(next.leftMs(() => 1))).toEqual({ cpu: 170, npu: 10 });
+    expect(next.left('cpu')).toEqual({ workMs: 20, squares: 200, loadMs: 150 });
+    expect(next.left('npu')).toEqual({ workMs: 10, squares: 100, loadMs: 0 });
     next.take('cpu');
-    expect(Object.fromEntries(next.leftMs(() => 2))).toEqual({ cpu: 55, npu: 5 });
-    next.take('cpu');
-    expect(next.leftMs(() => 1).get('cpu')).toBe(0);
+    expect(next.left('cpu')).toEqual({ workMs: 10, squares: 100, loadMs: 50 });
+    expect(next.left('gpu')).toEqual({ workMs: 0, squares: 0, loadMs: 0 });
   });
 });
