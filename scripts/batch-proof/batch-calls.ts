@@ -13,6 +13,8 @@ export type SeenBatch = {
     readonly state?: string;
     readonly predicted_finish?: string | null;
     readonly promised?: boolean;
+    readonly in_time?: number;
+    readonly planned?: Readonly<Record<string, number>>;
     readonly lost_ms: number;
     readonly preempted: number;
     readonly paused: string | null;
@@ -32,18 +34,20 @@ const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'c
 /** True once a batch stays as it is. */
 export const hasEnded = ({ status }: SeenBatch): boolean => ENDED.has(status);
 
+type Asked = { readonly metadata?: Readonly<Record<string, string>>; readonly completionWindow?: string };
+
 /** Sends a JSONL text as a file and makes a batch of it; returns the batch as it was answered. */
 export async function submitBatch(
   url: string,
   text: string,
-  metadata: Readonly<Record<string, string>> = { x_window: 'now' },
+  { metadata = { x_window: 'now' }, completionWindow = '24h' }: Asked = {},
 ): Promise<SeenBatch> {
   const form = new FormData();
   form.set('purpose', 'batch');
   form.set('file', new Blob([text]), 'night.jsonl');
   const file = await ask<{ readonly id: string }>(`${url}/v1/files`, { method: 'POST', body: form });
   const endpoint = '/v1/chat/completions';
-  const body = JSON.stringify({ input_file_id: file.id, endpoint, completion_window: '24h', metadata });
+  const body = JSON.stringify({ input_file_id: file.id, endpoint, completion_window: completionWindow, metadata });
   return await ask<SeenBatch>(`${url}/v1/batches`, { method: 'POST', body });
 }
 
