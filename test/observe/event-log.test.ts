@@ -15,6 +15,14 @@ const events: readonly GatewayEvent[] = [
   { kind: 'policy.rejected', file: '/p.yaml', message: 'p.yaml:1:1 unknown key' },
   { kind: 'gateway.notice', level: 'warn', message: 'watch out' },
   { kind: 'request.preempted', requestId: requestId('r'), model: modelId('a'), by: 'interactive', spentMs: 4200 },
+  {
+    kind: 'request.rejected',
+    requestId: requestId('r'),
+    endpoint: 'POST /v1/chat/completions',
+    code: 'invalid_request',
+    param: 'messages[0].content',
+  },
+  { kind: 'request.rejected', requestId: undefined, endpoint: 'GET /x', code: 'not_found', param: undefined },
 ];
 
 describe('toLine', () => {
@@ -28,6 +36,8 @@ describe('toLine', () => {
   it.each<[GatewayEvent, string, string]>([
     [events[2] as GatewayEvent, 'warn', 'a ready -> backoff: ended by SIGKILL'],
     [events[7] as GatewayEvent, 'warn', 'watch out'],
+    [events[9] as GatewayEvent, 'info', 'r POST /v1/chat/completions rejected: invalid_request (messages[0].content)'],
+    [events[10] as GatewayEvent, 'info', '- GET /x rejected: not_found'],
     [
       {
         kind: 'request.finished',
