@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { givenKey } from './api.ts';
+import { nowMs } from './clock.ts';
 import { type FeedItem, type FeedState, followFeed } from './feed.ts';
 import { Gateway } from './gateway-context.ts';
 import { Badge } from './parts/badge.tsx';
@@ -29,13 +30,14 @@ const VIEWS = [
 
 /** Queues move without an event, so the state is asked for as often as somebody can read it. */
 const STATUS_EVERY_MS = 1000;
+const NEWS_EVERY_MS = 300;
 const ITEMS_MAX = 200;
 
 /** The gateway as it stands, kept up to date, and one view of it. */
 export function Session({ onLocked }: { readonly onLocked: () => void }) {
   const { value: status, refresh } = useAnswer<Status>('router/status', STATUS_EVERY_MS);
   const { feedState, items } = useFeed(onLocked);
-  useEffect(refresh, [items, refresh]);
+  useRefreshOnNews(items, refresh);
   const [view = 'live', detail] = useHash();
   useFocusOnChange(`${view} ${detail ?? ''}`);
   const title = VIEWS.find(({ name }) => name === view)?.title ?? 'Live';
@@ -117,6 +119,16 @@ function Header({ status, feedState, view, onLogOut }: HeaderProps) {
       </nav>
     </header>
   );
+}
+
+/** What has happened is seen at once; thousands of requests a second are no reason to ask as often. */
+function useRefreshOnNews(items: readonly FeedItem[], refresh: () => void): void {
+  const lastMs = useRef(0);
+  useEffect(() => {
+    if (items.length === 0 || nowMs() - lastMs.current < NEWS_EVERY_MS) return;
+    lastMs.current = nowMs();
+    refresh();
+  }, [items, refresh]);
 }
 
 function useFeed(onLocked: () => void) {
