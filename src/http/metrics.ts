@@ -107,7 +107,8 @@ function clientStates({ policy, usage, limits }: HttpParts): readonly ClientStat
 function readMachine({ clock }: HttpParts, sysroot: string | undefined): MachineReadings {
   const state = readMachineState(clock.nowMs(), sysroot);
   return {
-    temperatures: state.temperatures,
+    // Of several zones of a name the last would hide the others.
+    temperatures: state.temperatures.toSorted((a, b) => a.celsius - b.celsius),
     cooling: slowDowns(sysroot).map(({ name, share }) => ({ device: name, share })),
     npu: npuLoad(sysroot).map(({ name, share }) => ({ core: name, share })),
     cpuHertz: state.frequencies.flatMap(({ cpus, currentKhz }) =>

@@ -22,13 +22,21 @@ export function npuLoad(sysroot = '/'): readonly Share[] {
  */
 export function slowDowns(sysroot = '/'): readonly Share[] {
   const folder = join(sysroot, 'sys/class/thermal');
-  return names(folder).flatMap((device) => {
+  const found = names(folder).flatMap((device) => {
     const value = (file: string) => read(join(folder, device, file))?.trim();
     const type = value('type') ?? '';
     const [now, last] = [Number(value('cur_state')), Number(value('max_state'))];
     if (!/cpufreq|devfreq|cpu-|processor/i.test(type) || !(last > 0) || !(now >= 0)) return [];
-    return [{ name: `${type}-${device.replace('cooling_device', '')}`, share: now / last }];
+    return [{ name: type, share: now / last }];
   });
+  return highestByName(found);
+}
+
+/** One of each name, the highest: an x86 machine has a cooling device of the same name per core. */
+function highestByName(shares: readonly Share[]): readonly Share[] {
+  const highest = new Map<string, number>();
+  for (const { name, share } of shares) highest.set(name, Math.max(share, highest.get(name) ?? share));
+  return [...highest].map(([name, share]) => ({ name, share }));
 }
 
 /** File descriptors this process holds open; undefined where /proc is not there. */

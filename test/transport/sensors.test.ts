@@ -29,6 +29,21 @@ describe('npuLoad', () => {
 });
 
 describe('slowDowns', () => {
+  it('reads a board that is too hot, and one of several devices of a name: the slowest', () => {
+    const hot = join(import.meta.dirname, '../fixtures/sysroots/rk3588-throttling');
+    const shares = new Map(slowDowns(hot).map(({ name, share }) => [name, share]));
+    expect(shares.get('thermal-cpufreq-0')).toBe(0);
+    expect(shares.get('thermal-cpufreq-1')).toBeCloseTo(4 / 9);
+    expect(shares.get('thermal-devfreq-0')).toBeCloseTo(0.4);
+    expect(shares.has('pwm-fan')).toBe(false);
+    const cores = [0, 2, 1].map((now, core) => [
+      [`sys/class/thermal/cooling_device${core}/type`, 'Processor'],
+      [`sys/class/thermal/cooling_device${core}/cur_state`, String(now)],
+      [`sys/class/thermal/cooling_device${core}/max_state`, '10'],
+    ]);
+    expect(slowDowns(sysroot(Object.fromEntries(cores.flat())))).toEqual([{ name: 'Processor', share: 0.2 }]);
+  });
+
   it('tells how far parts are slowed down, and passes over fans', () => {
     const root = sysroot({
       'sys/class/thermal/cooling_device0/type': 'thermal-cpufreq-0\n',
@@ -38,7 +53,7 @@ describe('slowDowns', () => {
       'sys/class/thermal/cooling_device1/cur_state': '3\n',
       'sys/class/thermal/cooling_device1/max_state': '4\n',
     });
-    expect(slowDowns(root)).toEqual([{ name: 'thermal-cpufreq-0-0', share: 0.25 }]);
+    expect(slowDowns(root)).toEqual([{ name: 'thermal-cpufreq-0', share: 0.25 }]);
     expect(slowDowns(sysroot({}))).toEqual([]);
   });
 });
