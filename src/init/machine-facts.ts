@@ -96,27 +96,49 @@ function libraryIn(sysroot: string, environment: NodeJS.ProcessEnv): FoundLibrar
 
 function readClusters(sysroot: string, online: string | undefined): readonly CpuCluster[] {
   const folder = join(sysroot, 'sys/devices/system/cpu/cpufreq');
-  const policies = namesIn(folder, /^policy\d+$/).map((name) => {
-    const cpus = (textOf(join(folder, name, 'affected_cpus')) ?? '').split(/\s+/).filter((word) => word !== '');
+  const little = littleCores(textOf(join(sysroot, 'proc/cpuinfo')) ?? '');
+  const policies = namesIn(folder, /^policy\d+$/).flatMap((name) => {
+    const words = (textOf(join(folder, name, 'affected_cpus')) ?? '').split(/\s+/).filter((word) => word !== '');
     const maxKhz = numberOf(join(folder, name, 'cpuinfo_max_freq')) ?? numberOf(join(folder, name, 'scaling_max_freq'));
-    return { cpus: cpus.map(Number), maxKhz };
+    const cpus = words.map(Number);
+    return maxKhz === undefined || cpus.length === 0
+      ? []
+      : [{ cpus, maxKhz, little: cpus.every((cpu) => little.has(cpu)) }];
   });
-  const clocked = joined(policies.filter(({ cpus, maxKhz }) => cpus.length > 0 && maxKhz !== undefined));
-  if (clocked.length > 0) return clocked;
+  if (policies.length > 0) return joined(policies);
   const cpus = online === undefined ? undefined : parseCpuList(online);
   return [{ cpus: cpus ?? [0], maxKhz: undefined }];
 }
 
-// Two groups of big cores of one chip differ by a few per cent in their bins; a little core is a third slower at least.
+/**
+ * Part numbers of Arm's little cores (A53, A35, A55, A510, A520), as MIDR_EL1 has them. Clocks alone do not tell: the
+ * A53 of an RK3576 run at 2.2 GHz, its A72 at 2.3.
+ */
+const LITTLE_PARTS: readonly string[] = ['0xd03', '0xd04', '0xd05', '0xd46', '0xd80'];
+
+function littleCores(cpuInfo: string): ReadonlySet<number> {
+  const little = new Set<number>();
+  for (const block of cpuInfo.split(/\n\s*\n/)) {
+    const cpu = /^processor\s*:\s*(\d+)/m.exec(block)?.[1];
+    const part = /^CPU part\s*:\s*(\S+)/m.exec(block)?.[1];
+    if (cpu !== undefined && part !== undefined && LITTLE_PARTS.includes(part)) little.add(Number(cpu));
+  }
+  return little;
+}
+
+// Two groups of big cores of one chip differ by a few per cent in their bins; other kinds of cores by a third at least.
 const ALIKE = 0.9;
 
-/** Groups whose clocks are alike as one, the fastest first. */
-function joined(policies: readonly CpuCluster[]): readonly CpuCluster[] {
-  const clusters: { cpus: number[]; maxKhz: number }[] = [];
-  for (const { cpus, maxKhz = 0 } of policies.toSorted((a, b) => (b.maxKhz ?? 0) - (a.maxKhz ?? 0))) {
+type ClockGroup = { readonly cpus: readonly number[]; readonly maxKhz: number; readonly little: boolean };
+
+/** Groups of one kind as one, the fastest first. */
+function joined(groups: readonly ClockGroup[]): readonly CpuCluster[] {
+  const sorted = groups.toSorted((a, b) => Number(a.little) - Number(b.little) || b.maxKhz - a.maxKhz);
+  const clusters: { cpus: number[]; maxKhz: number; little: boolean }[] = [];
+  for (const { cpus, maxKhz, little } of sorted) {
     const last = clusters.at(-1);
-    if (last !== undefined && maxKhz >= last.maxKhz * ALIKE) last.cpus.push(...cpus);
-    else clusters.push({ cpus: [...cpus], maxKhz });
+    if (last?.little === little && maxKhz >= last.maxKhz * ALIKE) last.cpus.push(...cpus);
+    else clusters.push({ cpus: [...cpus], maxKhz, little });
   }
   return clusters.map(({ cpus, maxKhz }) => ({ cpus: cpus.toSorted((a, b) => a - b), maxKhz }));
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readMachineFacts } from '../../src/init/machine-facts.ts';
 import { RK3588_FILES, writeSysroot, X86_FILES } from './sysroots.ts';
@@ -24,6 +25,16 @@ describe('readMachineFacts', () => {
       llamaServer: undefined,
       llamaBench: undefined,
     });
+  });
+
+  it.each([
+    ['rk3588-kernel-6.1', [4, 5, 6, 7], [0, 1, 2, 3]],
+    // Its little cores run at nearly the clock of the big ones.
+    ['rk3576-8gb', [4, 5, 6, 7], [0, 1, 2, 3]],
+  ])('tells the big cores of %s from the little ones', async (name, big, little) => {
+    const sysroot = join(import.meta.dirname, '../fixtures/sysroots', name);
+    const { clusters } = await readMachineFacts({ sysroot, environment: {} });
+    expect(clusters.map(({ cpus }) => cpus)).toEqual([big, little]);
   });
 
   it('counts cores and not hardware threads on x86', async () => {
