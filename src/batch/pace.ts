@@ -13,6 +13,8 @@ const WEIGHT_MIN = 0.1;
 const Z95 = 1.645;
 /** Squared coefficient of variation of answer lengths: log-normal with the sigma of 0.8 the routing study simulated. */
 const LENGTHS_CV_SQUARED = 0.9;
+/** So many answers of one batch tell as much as all nights before: variance of one answer over that between batches. */
+const ITEMS_AS_NIGHTS = 8;
 /** Nights are not better than planned for ever: a promise keeps this reserve at least. */
 const SAFETY_MIN = 1.05;
 
@@ -27,6 +29,23 @@ export function learnPace(pace: Pace, actualMs: number, plannedMs: number): Pace
     meanLog: pace.meanLog + weight * off,
     varianceLog: (1 - weight) * (pace.varianceLog + weight * off * off),
     n,
+  };
+}
+
+/**
+ * The pace of a batch that has been running for a while: what its own `items` answers took of what was expected of them,
+ * ms, takes over from past nights as they become many, and half of the spread is then known.
+ */
+export function paceSoFar(
+  pace: Pace,
+  { busyMs, expectedMs, items }: { readonly busyMs: number; readonly expectedMs: number; readonly items: number },
+): Pace {
+  if (items === 0 || !(busyMs > 0 && expectedMs > 0)) return pace;
+  const weight = items / (items + ITEMS_AS_NIGHTS);
+  return {
+    ...pace,
+    meanLog: (1 - weight) * pace.meanLog + weight * Math.log(busyMs / expectedMs),
+    varianceLog: pace.varianceLog * (1 - weight / 2),
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { expectedOf, FIRST_PACE, learnPace, type Pace, safetyOf } from '../../src/batch/pace.ts';
+import { expectedOf, FIRST_PACE, learnPace, type Pace, paceSoFar, safetyOf } from '../../src/batch/pace.ts';
 import { drawLogNormal, seededRandom } from '../../src/core/random.ts';
 
 const nights = (count: number, factor: () => number): Pace => {
@@ -34,6 +34,14 @@ describe('the pace of batches', () => {
     expect(one).toBeCloseTo(2.96, 1);
     expect(ten).toBeCloseTo(1.91, 1);
     expect(many).toBeCloseTo(1.64, 2);
+  });
+
+  it('goes over to what a batch shows itself', () => {
+    const slow = (items: number) => paceSoFar(FIRST_PACE, { busyMs: 2000, expectedMs: 1000, items });
+    expect(slow(0)).toBe(FIRST_PACE);
+    expect(expectedOf(slow(8))).toBeCloseTo(Math.SQRT2, 5);
+    expect(expectedOf(slow(800))).toBeCloseTo(2, 1);
+    expect(slow(800).varianceLog).toBeGreaterThan(FIRST_PACE.varianceLog / 2);
   });
 
   it('learns nothing from what did not run', () => {

@@ -1,5 +1,5 @@
 import type { Batches } from '../../batch/batches.ts';
-import { learnPace, type Pace } from '../../batch/pace.ts';
+import { learnPace, type Pace, paceSoFar } from '../../batch/pace.ts';
 import type { PlannedJob } from '../../batch/plan.ts';
 import type { Batch, ClaimedJob, JobQueue } from '../../core/batch.ts';
 import type { CancelTimer } from '../../core/clock.ts';
@@ -13,6 +13,7 @@ import { gateOf } from './gate.ts';
 import { type ItemParts, type RunningItem, runItem } from './item.ts';
 import { createResultKeeper, type ResultKeeper } from './keep-result.ts';
 import { type BatchOutlook, predict } from './outlook.ts';
+import { addAttempt, type Spent } from './spent.ts';
 
 // Runs the items of batches, one per lane of a device.
 //
@@ -84,8 +85,7 @@ class Runner implements BatchRunner {
   /** By batch: what its first plan expected of jobs. Promises were made by it, so the pace is learned against it. */
   readonly #firstPlans = new Map<string, CurrentPlan['expectedMs']>();
   readonly #resting = new Map<ModelId, number>();
-  /** By batch: open time used and items ended since this process began, and the time that was planned for them. */
-  readonly #spent = new Map<string, { sinceMs: number; busyMs: number; plannedMs: number; items: number }>();
+  readonly #spent = new Map<string, Spent>();
   #cancelTimer: CancelTimer = () => undefined;
   #looking: Promise<void> = Promise.resolve();
   #again = false;
@@ -135,7 +135,7 @@ class Runner implements BatchRunner {
       state,
       planned: Object.fromEntries(current.perModel) as Record<ModelId, number>,
       inTime: ended + Math.max(0, current.inTime - (current.size - current.next.size)),
-      ...predict(this.#parts, { plan: current, running }),
+      ...predict(this.#partsFor(id), { plan: current, running }),
       itemsPerHour,
     };
   }
@@ -215,7 +215,7 @@ class Runner implements BatchRunner {
     if (isFresh && (known.next.size > 0 || this.#countOf(batch.id) > 0)) return known;
     const lines = [...this.#running].flatMap((running) => (running.batch === batch.id ? running.line : []));
     const task = { batch, resting: this.#restingNow(), underWay: new Set(lines), takenMs };
-    const current = await makePlan(this.#parts, task);
+    const current = await makePlan(this.#partsFor(batch.id), task);
     this.#plans.set(batch.id, current);
     if (!this.#firstPlans.has(batch.id)) this.#firstPlans.set(batch.id, current.expectedMs);
     return current;
@@ -273,14 +273,16 @@ class Runner implements BatchRunner {
     this.#ending.add(ending);
   }
 
-  async #finish(job: ClaimedJob, { item, model, startMs, promisedMs }: Running): Promise<void> {
+  async #finish(job: ClaimedJob, { item, model, startMs, plannedMs, promisedMs }: Running): Promise<void> {
     const cancelRenewal = this.#renew(job, item);
     const end = await item.end;
     cancelRenewal();
     const tookMs = this.#parts.clock.monotonicMs() - startMs;
     await this.#keeper.keep(job, model, { end, tookMs });
-    // An attempt that was in vain takes its time too, and nothing was planned for it.
-    if (end.kind !== 'refused') this.#learn(job.batch, { tookMs, plannedMs: end.kind === 'done' ? promisedMs : 0 });
+    if (end.kind !== 'refused') {
+      const attempt = { isDone: end.kind === 'done', tookMs, plannedMs, promisedMs };
+      this.#spent.set(job.batch, addAttempt(this.#spent.get(job.batch), attempt));
+    }
     if (end.kind === 'preempted' || end.kind === 'later') this.#plans.delete(job.batch);
     if (end.kind === 'later' && !this.#closed) this.#rest(model, end.error.message);
   }
@@ -309,20 +311,19 @@ class Runner implements BatchRunner {
     this.#notice('warn', `batches leave ${model} alone for ${REST_MS / 1000} s: ${why}`);
   }
 
-  #learn(batch: string, { tookMs, plannedMs }: { readonly tookMs: number; readonly plannedMs: number }): void {
-    const nowMs = this.#parts.clock.monotonicMs();
-    const spent = this.#spent.get(batch) ?? { sinceMs: nowMs - tookMs, busyMs: 0, plannedMs: 0, items: 0 };
-    spent.busyMs += tookMs;
-    spent.plannedMs += plannedMs;
-    if (plannedMs > 0) spent.items += 1;
-    this.#spent.set(batch, spent);
+  // What is expected of the rest of a batch: past nights, and what it has shown itself.
+  #partsFor(batch: string): BatchRunnerParts {
+    const spent = this.#spent.get(batch);
+    const { pace, ...parts } = this.#parts;
+    const load = () => (spent === undefined ? pace.load() : paceSoFar(pace.load(), spent));
+    return { ...parts, pace: { ...pace, load } };
   }
 
   #forget(id: string): void {
     const spent = this.#spent.get(id);
     if (spent !== undefined) {
       const { pace } = this.#parts;
-      pace.save(learnPace(pace.load(), spent.busyMs, spent.plannedMs));
+      pace.save(learnPace(pace.load(), spent.busyMs, spent.promisedMs));
     }
     this.#spent.delete(id);
     this.#plans.delete(id);
