@@ -5,7 +5,7 @@ import type { Profile, Provenance } from '../core/profile.ts';
 export type PromptTokens = { readonly tokens: number; readonly basis: string };
 
 /** UTF-16 units per prompt token where a model's own ratio is not known; between English prose (4) and code (3). */
-const CHARS_PER_TOKEN = 3.6;
+export const CHARS_PER_TOKEN = 3.6;
 /** What a ChatML-like template adds to one message: start mark, role, line feed, end mark, line feed. */
 const MESSAGE_TOKENS = 5;
 

@@ -1,5 +1,6 @@
 import type { Figure, ProfileMetric } from '../core/profile.ts';
 import { fitLine, median } from '../core/stats.ts';
+import { CHARS_PER_TOKEN } from '../route/prompt-tokens.ts';
 import type { ProfileRow } from './bench-tables.ts';
 import type { Observation } from './observation-table.ts';
 
@@ -9,6 +10,8 @@ export const OUTPUT_TOKENS_MIN = 4;
 export const PREFILL_TOKENS_MIN = 8;
 /** A fit of tokens over characters needs this many prompts, the longest at least twice the shortest. */
 const FIT_PROMPTS_MIN = 5;
+/** Of a shorter prompt the template is so large a part that a ratio of the whole says nothing about a longer one. */
+const RATIO_CHARS_MIN = 400;
 
 /**
  * Figures that live traffic shows, each the median over the window of observations given; a metric nothing was
@@ -56,7 +59,8 @@ type MakeRow = (metric: ProfileMetric, values: readonly number[], source: string
 
 /**
  * Tokens of a prompt = chars / charsPerToken + templateTokens. With prompts of different lengths both come out of a
- * least-squares line; with prompts all alike only their ratio is known, which then holds the template's part too.
+ * least-squares line; with prompts all alike only their ratio is known, which then holds the template's part too. Short
+ * ones tell of the template alone: 25 tokens of a "Well?" would make 7,000 of a page that has 1,000, and refuse it.
  */
 function textRows(observations: readonly Observation[], row: MakeRow): readonly ProfileRow[] {
   const prompts = observations.flatMap(({ promptChars = 0, promptTokens = 0 }) =>
@@ -74,9 +78,17 @@ function textRows(observations: readonly Observation[], row: MakeRow): readonly 
       ...row('templateTokens', widened(line.intercept), source),
     ];
   }
+  const long = prompts.filter(({ x }) => x >= RATIO_CHARS_MIN);
+  if (long.length > 0) {
+    return row(
+      'charsPerToken',
+      long.map(({ x, y }) => x / y),
+      'median ratio of live prompts, chat template included',
+    );
+  }
   return row(
-    'charsPerToken',
-    prompts.map((prompt) => prompt.x / prompt.y),
-    'median ratio of live prompts, chat template included',
+    'templateTokens',
+    prompts.map(({ x, y }) => Math.max(0, y - x / CHARS_PER_TOKEN)),
+    `median of short live prompts, less a token for ${CHARS_PER_TOKEN} characters`,
   );
 }

@@ -74,8 +74,7 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     if (!entry.stale || nowMs - entry.resolvedAtMs < RESOLVE_EVERY_MS) return entry.profile;
     law ??= fitSizeLaw(anchorsOf(entries.values()));
     const estimated = estimatedRows(entry.model, entry.facts, law);
-    const observed = observedRows(entry.observations);
-    entry.profile = resolveProfile([...storedBeside(observed, entry.stored), ...observed, ...estimated]);
+    entry.profile = resolveProfile([...together(entry.stored, observedRows(entry.observations)), ...estimated]);
     entry.stale = false;
     entry.resolvedAtMs = nowMs;
     return entry.profile;
@@ -154,13 +153,22 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
 }
 
 /**
- * Stored rows that hold beside what was observed. Rates are trusted as measured, but how many characters a token has is a
- * matter of the text: a line through the users' own prompts (it alone gives `templateTokens`) says more of the next one
- * than a benchmark's prose does.
+ * What is stored and what was observed. Rates are trusted as measured, but how many characters a token has is a matter of the
+ * text: a line through the users' own prompts says more of the next one than a benchmark's prose does. The template alone,
+ * which short prompts show, says something only where no ratio is stored, which may hold its part already.
  */
-function storedBeside(observed: readonly ProfileRow[], stored: readonly ProfileRow[]): readonly ProfileRow[] {
-  if (!observed.some(({ metric }) => metric === 'templateTokens')) return stored;
-  return stored.filter(({ metric }) => metric !== 'templateTokens' && metric !== 'charsPerToken');
+function together(stored: readonly ProfileRow[], observed: readonly ProfileRow[]): readonly ProfileRow[] {
+  const isText = ({ metric }: ProfileRow) => metric === 'templateTokens' || metric === 'charsPerToken';
+  switch (observed.filter(isText).length) {
+    case 2:
+      return [...stored.filter((row) => !isText(row)), ...observed];
+    case 1:
+      return stored.some(({ metric }) => metric === 'charsPerToken')
+        ? [...stored, ...observed.filter(({ metric }) => metric !== 'templateTokens')]
+        : [...stored, ...observed];
+    default:
+      return [...stored, ...observed];
+  }
 }
 
 const UNRESOLVED = { profile: {}, stale: true, resolvedAtMs: Number.NEGATIVE_INFINITY };

@@ -32,9 +32,17 @@ describe('observedRows', () => {
   });
 
   test('prompts all alike give the ratio alone', () => {
-    const seen = Array.from({ length: 9 }, (_, index) => ({ atMs: index, promptChars: 100, promptTokens: 40 }));
+    const seen = Array.from({ length: 9 }, (_, index) => ({ atMs: index, promptChars: 1000, promptTokens: 400 }));
     expect(figureOf(seen, 'charsPerToken')?.value).toBe(2.5);
     expect(figureOf(seen, 'templateTokens')).toBeUndefined();
+  });
+
+  test('short prompts tell of the template alone, because their ratio would refuse a long one that fits', () => {
+    const seen = [{ atMs: 1, promptChars: 5, promptTokens: 25 }];
+    expect(figureOf(seen, 'charsPerToken')).toBeUndefined();
+    expect(figureOf(seen, 'templateTokens')).toMatchObject({ value: 25 - 5 / 3.6, n: 1 });
+    const both = [...seen, { atMs: 2, promptChars: 1000, promptTokens: 270 }];
+    expect(figureOf(both, 'charsPerToken')).toMatchObject({ value: 1000 / 270, n: 1 });
   });
 
   test('every figure is positive and finite, whatever was seen', () => {
