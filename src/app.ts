@@ -126,8 +126,8 @@ class RunningGateway implements Gateway {
     const { dataDir } = options;
     const around = { lanes: this.#lanes, watch: machine.watch, foreignLoad: this.#foreignLoad, store: machine.store };
     this.#overnight = openOvernight({ ...parts, ...around, dataDir, events });
-    const { files, batches, runner } = this.#overnight;
-    this.#parts = { ...parts, files, batches, batchOutlook: (id) => runner.outlook(id) };
+    const { files, batches, runner, removeBatch } = this.#overnight;
+    this.#parts = { ...parts, files, batches, removeBatch, batchOutlook: (id) => runner.outlook(id) };
     options.events.subscribe((event) => {
       if (event.kind === 'request.finished') {
         machine.store.recordRequest(event.record);
@@ -269,7 +269,7 @@ class RunningGateway implements Gateway {
     await this.#server?.close();
   }
 
-  #makeParts(): Omit<HttpParts, 'files' | 'batches' | 'batchOutlook'> {
+  #makeParts(): Omit<HttpParts, 'files' | 'batches' | 'removeBatch' | 'batchOutlook'> {
     const { clock, events } = this.#options;
     const { supervisor, profiles, learner, store } = this.#machine;
     const policy = () => this.#source.current();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Batches, createBatches } from './batch/batches.ts';
 import { createFiles, type Files } from './batch/files.ts';
 import { FIRST_PACE } from './batch/pace.ts';
+import { removeBatch } from './batch/remove-batch.ts';
 import type { MachineWatch } from './bench/machine-watch.ts';
 import { describeKnownModels, resolveModelName } from './classify/model-name.ts';
 import { isModelClass } from './core/classes.ts';
@@ -42,6 +43,8 @@ export type Overnight = {
   readonly files: Files;
   readonly batches: Batches;
   readonly runner: BatchRunner;
+  /** Deletes a batch that has ended and the files it wrote; rejects as `batch/remove-batch.ts` says. */
+  readonly removeBatch: (client: string, id: string) => Promise<void>;
   /** Goes on with what was left, once models can be asked. */
   readonly start: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -87,6 +90,7 @@ export function openOvernight(parts: OvernightParts): Overnight {
     files,
     batches,
     runner,
+    removeBatch: (client, id) => removeBatch({ batches, files, table: store.batches, queue: store.jobs }, client, id),
     start: async () => {
       expire();
       await runner.start();

@@ -15,7 +15,7 @@ import { snakeCase } from './snake-case.ts';
 const LIMIT_DEFAULT = 20;
 const LIMIT_MAX = 100;
 
-/** OpenAI's Batches: `POST /v1/batches`, the list, one, and its cancellation. */
+/** OpenAI's Batches: `POST /v1/batches`, the list, one, its cancellation, and (ours) the end of one that has ended. */
 export function addBatchRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.post('/v1/batches', async (context) => {
     const { incoming } = context.env;
@@ -58,6 +58,12 @@ export function addBatchRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.post('/v1/batches/:id/cancel', async (context) => {
     const client = clientNameOf(parts, context.env.incoming);
     return context.json(encodeBatch(parts, await parts.batches.cancel(client, context.req.param('id'))));
+  });
+  app.delete('/v1/batches/:id', async (context) => {
+    const client = clientNameOf(parts, context.env.incoming);
+    const id = context.req.param('id');
+    await parts.removeBatch(client, id);
+    return context.json({ id, object: 'batch', deleted: true });
   });
 }
 

@@ -61,9 +61,10 @@ export type HttpParts = {
   readonly started: () => Promise<void>;
   readonly subscribe: (listener: (event: GatewayEvent) => void) => () => void;
   readonly startedAtMs: number;
-  /** Clients' files and batches; what may be expected of a batch that has not ended. */
+  /** Clients' files and batches; the end of one that has ended; what may be expected of one that has not. */
   readonly files: Files;
   readonly batches: Batches;
+  readonly removeBatch: (client: string, id: string) => Promise<void>;
   readonly batchOutlook: (id: string) => BatchOutlook | undefined;
   /** What is measured while nobody asks. */
   readonly idleBench: () => IdleBenchStatus;

@@ -160,4 +160,13 @@ export const BATCH_ENDPOINT_LIST: readonly Endpoint[] = [
     parameters: [id('batch')],
     answer: { description: 'The batch', schema: BATCH },
   },
+  {
+    ...{ method: 'delete', path: '/v1/batches/{id}', tag, errors },
+    summary: 'Delete a batch that has ended and the files it wrote; 409 until then',
+    parameters: [id('batch')],
+    answer: {
+      description: 'Deleted',
+      schema: z.object({ id: z.string(), object: z.literal('batch'), deleted: z.literal(true) }),
+    },
+  },
 ];
