@@ -6,6 +6,7 @@ import { GENERATION_CODECS, TEXT_CODECS } from './dialects/codecs.ts';
 import { createExaminer } from './examine-machine.ts';
 import { createHttpApp } from './http/app.ts';
 import { clientsWithoutKey, createAuthenticate, hasKeys } from './http/authenticate.ts';
+import { crossOrigin } from './http/cors.ts';
 import { checkExposure, mayBeAnonymous } from './http/exposure.ts';
 import { createGenerationHandler } from './http/generation.ts';
 import { createIdempotency } from './http/idempotency.ts';
@@ -152,21 +153,16 @@ class RunningGateway implements Gateway {
 
   async listen(): Promise<void> {
     const { gateway } = this.#source.current();
+    const { host = gateway.host, port = gateway.port } = this.#options;
+    const codecs = [...GENERATION_CODECS, ...TEXT_CODECS];
     this.#server = await listen(
       {
         app: createHttpApp(this.#parts),
-        generations: new Map(
-          [...GENERATION_CODECS, ...TEXT_CODECS].map((codec) => [
-            codec.path,
-            createGenerationHandler(this.#parts, codec),
-          ]),
-        ),
+        generations: new Map(codecs.map((codec) => [codec.path, createGenerationHandler(this.#parts, codec)])),
       },
+      { host, port },
       {
-        host: this.#options.host ?? gateway.host,
-        port: this.#options.port ?? gateway.port,
-      },
-      {
+        crossOrigin: crossOrigin(() => this.#source.current()),
         stalled: {
           // Clients read no faster where a simulated board is served faster than time.
           clock: systemClock,

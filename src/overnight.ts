@@ -5,6 +5,7 @@ import { createFiles, type Files } from './batch/files.ts';
 import { FIRST_PACE } from './batch/pace.ts';
 import { removeBatch } from './batch/remove-batch.ts';
 import type { MachineWatch } from './bench/machine-watch.ts';
+import { clientNamed, forbiddenModel } from './classify/client-rules.ts';
 import { describeKnownModels, resolveModelName } from './classify/model-name.ts';
 import { isModelClass } from './core/classes.ts';
 import type { CancelTimer, Clock } from './core/clock.ts';
@@ -61,9 +62,9 @@ export function openOvernight(parts: OvernightParts): Overnight {
   const files = createFiles({ clock, emit, table: store.batches, shelf, policy });
   const batches = createBatches({
     ...{ clock, emit, table: store.batches, queue: store.jobs, shelf, policy },
-    rulesFor: (endpoint) => ({
+    rulesFor: (endpoint, client) => ({
       readBody: (body) => codecOf(endpoint).decode(body, () => undefined).facts,
-      modelOf: (name) => modelAsked(name, policy()),
+      modelOf: (name) => modelAsked(name, policy(), client),
     }),
   });
   const quiet = watchPeople(clock, events, lanes);
@@ -110,9 +111,11 @@ function codecOf(path: string): GenerationCodec {
 }
 
 // `auto` and `auto:<class>` leave the choice to the planner; the class is batch, whatever it says.
-function modelAsked(name: string, policy: Policy): string | undefined {
+function modelAsked(name: string, policy: Policy, client: string): string | undefined {
   if (name === 'auto' || (name.startsWith('auto:') && isModelClass(name.slice('auto:'.length)))) return undefined;
   const found = resolveModelName(name, policy);
+  const forbidden = forbiddenModel(found?.model, clientNamed(client, policy));
+  if (forbidden !== undefined) throw new GatewayError(forbidden.code, forbidden.message, { param: forbidden.param });
   if (found !== undefined) return found.model;
   if (policy.gateway.unknownModel === 'auto') return undefined;
   const message = `no model "${name.slice(0, 80)}"; there are: ${describeKnownModels(policy)}`;

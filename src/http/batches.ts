@@ -1,7 +1,10 @@
 import type { Hono } from 'hono';
 import { readBatchRequest } from '../batch/batch-request.ts';
+import { classForClient, clientNamed, forbiddenModel } from '../classify/client-rules.ts';
 import type { Batch, BatchFault } from '../core/batch.ts';
+import type { ClientPolicy } from '../core/client-policy.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { ModelId } from '../core/ids.ts';
 import { readJsonObject } from '../dialects/openai/read-json.ts';
 import type { BatchOutlook } from '../serve/batch/outlook.ts';
 import type { Bindings } from './app.ts';
@@ -30,6 +33,10 @@ export function addBatchRoutes(app: Hono<Bindings>, parts: HttpParts): void {
       minQuality: policy.classes.batch.minQuality,
       checkModel: (name) => void findModel(name, parts),
     });
+    checkClient(
+      clientNamed(client, policy),
+      request.model === undefined ? undefined : findModel(request.model, parts).id,
+    );
     const file = parts.files.find(client, request.inputFile);
     if (file.purpose !== 'batch') {
       throw new GatewayError('invalid_request', `${file.id} is a file of results, not an input`, {
@@ -65,6 +72,13 @@ export function addBatchRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     await parts.removeBatch(client, id);
     return context.json({ id, object: 'batch', deleted: true });
   });
+}
+
+// The same rules as for its requests, one by one; what a line names is looked at when the line is read.
+function checkClient(client: ClientPolicy | undefined, model: ModelId | undefined): void {
+  const byClass = classForClient({ class: 'batch', isAsked: true }, client, []);
+  const forbidden = typeof byClass === 'object' ? byClass : forbiddenModel(model, client);
+  if (forbidden !== undefined) throw new GatewayError(forbidden.code, forbidden.message, { param: forbidden.param });
 }
 
 function encodeBatch(parts: HttpParts, batch: Batch) {
