@@ -15,7 +15,7 @@ const VIEWS = [
   ['Requests', 'What was asked is not kept'],
   ['Routing', 'chosen'],
   ['Benchmarks', 'Time to first token over prompt length'],
-  ['Batches', 'sluice batch submit'],
+  ['Batches', 'Batches belong to'],
   ['Policy', 'Text in force'],
   ['Doctor', 'in order'],
   ['Playground', 'Message'],
@@ -60,6 +60,24 @@ async function loggedIn(look: Parameters<typeof openPage>[2]) {
 async function openView(page: Page, name: string): Promise<void> {
   await page.getByRole('link', { name, exact: true }).click();
   await heading(page, name).waitFor();
+}
+
+/** A batch that may run at once; its id. */
+async function handInBatch(items: number): Promise<string> {
+  const body = { model: 'tiny', messages: [{ role: 'user', content: 'Who are you?' }] };
+  const lines = Array.from({ length: items }, (_, index) =>
+    JSON.stringify({ custom_id: `item-${index}`, method: 'POST', url: '/v1/chat/completions', body }),
+  );
+  const form = new FormData();
+  form.set('purpose', 'batch');
+  form.set('file', new Blob([lines.join('\n')]), 'night.jsonl');
+  const post = async (path: string, content: FormData | string) =>
+    (await fetch(`${gateway.url}${path}`, { method: 'POST', body: content, ...withKey })).json() as Promise<{
+      id: string;
+    }>;
+  const file = await post('/v1/files', form);
+  const asked = { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' };
+  return (await post('/v1/batches', JSON.stringify({ ...asked, metadata: { x_window: 'now' } }))).id;
 }
 
 describe('the dashboard', () => {
@@ -125,6 +143,19 @@ describe('the dashboard', () => {
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByText('Why tiny?').waitFor();
     expect(await accessFaultsOf(page)).toEqual([]);
+    expect(problems()).toEqual([]);
+    await page.close();
+  });
+
+  it('shows how far a batch is, until it has ended', async () => {
+    const { page, problems } = await loggedIn({ width: 1280 });
+    await openView(page, 'Batches');
+    await page.getByText('No batch.').waitFor();
+    const id = await handInBatch(2);
+    const card = page.getByRole('article', { name: id });
+    await card.getByText('2 of 2').waitFor();
+    await card.getByText('completed').waitFor();
+    expect(await card.getByRole('progressbar').getAttribute('value')).toBe('2');
     expect(problems()).toEqual([]);
     await page.close();
   });

@@ -1,25 +1,10 @@
 import { Badge, type Tone } from '../parts/badge.tsx';
-import { Title, Trouble } from '../parts/facts.tsx';
-import { Table } from '../parts/table.tsx';
+import { Facts, Title, Trouble } from '../parts/facts.tsx';
 import { NONE, showCount, showTime } from '../show.ts';
 import { useAnswer } from '../use-answer.ts';
 import type { Batch } from '../wire.ts';
 
 const ASK_EVERY_MS = 2000;
-const COLUMNS = [
-  { name: 'Batch' },
-  { name: 'Status' },
-  { name: 'Progress' },
-  { name: 'Failed', isFigure: true },
-  { name: 'Now' },
-  { name: 'Expected end' },
-  { name: 'Deadline' },
-  { name: 'Models planned' },
-  { name: 'Items per hour', isFigure: true },
-  { name: 'Tokens in', isFigure: true },
-  { name: 'Tokens out', isFigure: true },
-];
-
 /** Batches of whoever looks, newest first, with how far they are. */
 export function Batches() {
   const { value, error } = useAnswer<{ readonly data: readonly Batch[] }>('v1/batches?limit=100', ASK_EVERY_MS);
@@ -33,13 +18,9 @@ export function Batches() {
           No batch. <code>sluice batch submit FILE</code> hands one in.
         </p>
       )}
-      {value !== undefined && value.data.length > 0 && (
-        <Table caption="Batches, newest first" columns={COLUMNS}>
-          {value.data.map((batch) => (
-            <Row key={batch.id} batch={batch} />
-          ))}
-        </Table>
-      )}
+      {value?.data.map((batch) => (
+        <BatchCard key={batch.id} batch={batch} />
+      ))}
     </>
   );
 }
@@ -51,34 +32,32 @@ const STATUSES: Readonly<Record<string, Tone>> = {
   expired: 'bad',
 };
 
-function Row({ batch }: { readonly batch: Batch }) {
-  const { request_counts: counts, x_router: outlook } = batch;
+function BatchCard({ batch }: { readonly batch: Batch }) {
+  const { request_counts: counts, x_router: outlook, id } = batch;
   const finished = counts.completed + counts.failed;
-  const end = outlook.predicted_finish;
+  const promise = outlook.promised === false && typeof outlook.predicted_finish === 'string' ? ' (not promised)' : '';
   return (
-    <tr>
-      <th scope="row">
-        {batch.id} <span class="soft">{showTime(batch.created_at * 1000)}</span>
-      </th>
-      <td>
-        <Badge tone={STATUSES[batch.status] ?? 'plain'} text={batch.status} />
-      </td>
-      <td>
-        <progress max={Math.max(1, counts.total)} value={finished} aria-label={`Progress of ${batch.id}`} /> {finished}{' '}
-        of {counts.total}
-      </td>
-      <td class="figure">{counts.failed}</td>
-      <td class="wide">{outlook.paused ?? outlook.state ?? NONE}</td>
-      <td>
-        {showTime(end)}
-        {typeof end === 'string' && outlook.promised === false && ' (not promised)'}
-      </td>
-      <td>{batch.expires_at === null ? NONE : showTime(batch.expires_at * 1000)}</td>
-      <td class="wide">{plannedText(outlook.planned)}</td>
-      <td class="figure">{showCount(outlook.items_per_hour)}</td>
-      <td class="figure">{showCount(batch.usage.input_tokens)}</td>
-      <td class="figure">{showCount(batch.usage.output_tokens)}</td>
-    </tr>
+    <article class="card item" aria-label={id}>
+      <h2>
+        <Badge tone={STATUSES[batch.status] ?? 'plain'} text={batch.status} /> {id}
+      </h2>
+      <p>
+        <progress max={Math.max(1, counts.total)} value={finished} aria-label={`Progress of ${id}`} /> {finished} of{' '}
+        {counts.total}
+        {counts.failed > 0 && `, ${counts.failed} failed`}
+      </p>
+      <p>{outlook.paused ?? outlook.state}</p>
+      <Facts
+        facts={[
+          ['Handed in', showTime(batch.created_at * 1000)],
+          ['Expected end', `${showTime(outlook.predicted_finish)}${promise}`],
+          ['Deadline', batch.expires_at === null ? NONE : showTime(batch.expires_at * 1000)],
+          ['Models planned', plannedText(outlook.planned)],
+          ['Items per hour', showCount(outlook.items_per_hour)],
+          ['Tokens', `${showCount(batch.usage.input_tokens)} in, ${showCount(batch.usage.output_tokens)} out`],
+        ]}
+      />
+    </article>
   );
 }
 

@@ -56,7 +56,7 @@ type FindingCardProps = { readonly finding: Finding; readonly tone: Tone; readon
 function FindingCard({ finding, tone, word }: FindingCardProps) {
   const { id, title, measured, why, remedy } = finding;
   return (
-    <article class="card finding" aria-label={title}>
+    <article class="card item" aria-label={title}>
       <h2>
         <Badge tone={tone} text={word} /> {title} <code class="soft">{id}</code>
       </h2>
