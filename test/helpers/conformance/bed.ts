@@ -94,7 +94,7 @@ export async function startBed(folder: string) {
       await until('nothing is under way', async () => (await call('/router/status')).requests_active === 0);
     },
     /** A request past the clients' libraries, to see that a model works. */
-    ask: (model: string) => gateway.chat(body(model, 'Count the words. '.repeat(20), { max_tokens: 1 }), AUTHORIZED),
+    ask: (model: string) => gateway.chat(body(model, 'Well?', { max_tokens: 1 }), AUTHORIZED),
     /** The same until the signal comes; of the class of what the clients ask, whose queue it is to fill. */
     hold: (model: string, signal: AbortSignal) =>
       gateway.chat(body(model, QUESTION, { stream: true }), { ...AUTHORIZED, signal }),
