@@ -96,7 +96,8 @@ export function readExpiry(anchor: unknown, seconds: unknown, field: string): nu
 
 function readWhen(text: string | undefined, timezone: string): BatchWhen {
   if (text === undefined) return { kind: 'policy' };
-  if (text === 'now') return { kind: 'now' };
+  // As in the policy, where no window at all is written so.
+  if (text === 'now' || text === 'always') return { kind: 'now' };
   try {
     parseWindows(text, timezone);
   } catch (error) {

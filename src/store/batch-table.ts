@@ -82,7 +82,8 @@ export function openBatchTable(database: Database): BatchTable {
     VALUES (@id, @client, @endpoint, @inputFile, @request, @status, @times)`);
   const select = database.prepare<unknown[], BatchRow>('SELECT * FROM batches WHERE id = ?');
   const lists = listings<BatchRow>(database, 'batches', '*', 'TRUE');
-  const selectAll = database.prepare<unknown[], BatchRow>('SELECT * FROM batches ORDER BY seq');
+  const selectOpen = database.prepare<unknown[], BatchRow>(`
+    SELECT * FROM batches WHERE status NOT IN ('failed', 'completed', 'expired', 'cancelled') ORDER BY seq`);
   const selectWithJobs = database.prepare<unknown[], Pick<BatchRow, 'id' | 'status'>>(
     'SELECT id, status FROM batches WHERE EXISTS (SELECT 1 FROM batch_jobs WHERE batch = batches.id)',
   );
@@ -119,11 +120,7 @@ export function openBatchTable(database: Database): BatchTable {
       ...{ outputFile: outputFile ?? null, errorFile: errorFile ?? null, paused: paused ?? null },
     });
   });
-  const open = (): readonly Batch[] =>
-    selectAll
-      .all()
-      .filter(({ status }) => !isEnded(status))
-      .map(toBatch);
+  const open = (): readonly Batch[] => selectOpen.all().map(toBatch);
 
   return {
     addBatch: ({ id, client, request, status, times }) =>

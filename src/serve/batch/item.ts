@@ -40,6 +40,8 @@ export type Item = {
   readonly model: ModelId;
   /** Its line of the input file. */
   readonly line: Buffer;
+  /** A better model that would have been used, had there been time. */
+  readonly insteadOf?: ModelId | undefined;
 };
 
 /** How an attempt ended. */
@@ -250,9 +252,14 @@ type ReplyReader = {
 };
 
 // The body is JSON text already; parsed and written again it is sure to be on one line.
-function resultLine({ batch, job }: Item, status: number, body: string): string {
+function resultLine({ batch, job, model, insteadOf }: Item, status: number, body: string): string {
   const id = requestIdOf(batch.id, job.line);
-  const response = { status_code: status, request_id: id, body: JSON.parse(body) as unknown };
+  const parsed = JSON.parse(body) as { x_router?: Readonly<Record<string, unknown>> };
+  if (insteadOf !== undefined && parsed.x_router !== undefined) {
+    const why = `${model} in place of ${insteadOf}: with it, not everything would be done by the deadline`;
+    parsed.x_router = { ...parsed.x_router, instead_of: insteadOf, reason: why };
+  }
+  const response = { status_code: status, request_id: id, body: parsed };
   return JSON.stringify({ id, custom_id: job.customId, response, error: null });
 }
 

@@ -134,7 +134,7 @@ class Runner implements BatchRunner {
     return {
       state,
       planned: Object.fromEntries(current.perModel) as Record<ModelId, number>,
-      inTime: ended + Math.max(0, current.inTime - (current.size - current.next.size)),
+      inTime: ended + running.length + Math.max(0, current.inTime - (current.size - current.next.size)),
       ...predict(this.#partsFor(id), { plan: current, running }),
       itemsPerHour,
     };
@@ -257,8 +257,8 @@ class Runner implements BatchRunner {
       throw error;
     }
     if (this.#closed) return;
-    const item = (this.#parts.run ?? runItem)(this.#parts, { batch, job, model: planned.model, line });
-    const { device, model } = planned;
+    const { device, model, insteadOf } = planned;
+    const item = (this.#parts.run ?? runItem)(this.#parts, { batch, job, model, line, insteadOf });
     const promisedMs = (this.#firstPlans.get(batch.id)?.(model, job) ?? planned.workMs) + loadMs;
     const started = { startMs: clock.monotonicMs(), plannedMs: planned.workMs + loadMs, promisedMs };
     const running = { item, batch: batch.id, device, model, line: job.line, ...started };
