@@ -62,8 +62,10 @@ describe('the example of', () => {
 });
 
 describe('what is asked by GET', () => {
+  // Of what has an id, a model is all there is on a gateway that nobody has asked yet.
+  const isThere = (path: string) => !path.includes('{id}') || path.includes('/models/{id}');
   const plain = ENDPOINTS.filter(
-    ({ method, path, answer }) => method === 'get' && answer.schema !== undefined && !path.includes('/decisions/{id}'),
+    ({ method, path, answer }) => method === 'get' && answer.schema !== undefined && isThere(path),
   );
   it.each(plain.map((one) => [nameOf(one), one] as const))('%s is answered as the document says', async (_, one) => {
     const response = await fetch(urlOf(one));
