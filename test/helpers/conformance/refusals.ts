@@ -59,7 +59,8 @@ const REFUSALS: Readonly<Partial<Record<Feature, Words>>> = {
     status: 502,
     code: 'runtime_failed',
     anthropic: [500, 'api_error'],
-    said: /^The model failed: /,
+    // The bot streams, and a stream's headers go out early: whether they did before the death is a matter of milliseconds.
+    said: /^The (model failed|answer broke off): /,
   },
   'loses the engine in the middle of the answer': {
     status: undefined,
