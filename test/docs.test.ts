@@ -59,8 +59,8 @@ describe('the documents', () => {
 describe('docs/api.md', () => {
   const document = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
   const routed = [...new Set(ENDPOINTS.map(({ path }) => path.replace(/\{[^}]*\}/g, '{}')))];
-  const documented = matches(document, /((?:\/router|\/v1|\/api|\/dashboard|\/health|\/ready)[\w/{}.-]*)/g).map((path) =>
-    path.replace(/\{[^}]*\}/g, '{}'),
+  const documented = matches(document, /((?:\/router|\/v1|\/api|\/dashboard|\/health|\/ready)[\w/{}.-]*)/g).map(
+    (path) => path.replace(/\{[^}]*\}/g, '{}'),
   );
 
   it.each(routed.map((path) => [path]))('has the endpoint %s', (path) => {
