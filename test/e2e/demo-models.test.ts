@@ -18,7 +18,7 @@ type Completion = { model: string; choices: { finish_reason: string; message: Me
 
 const variable = (name: string): string => {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set; run the tests with: npx vitest run --project e2e`);
+  if (!value) throw new Error(`${name} is not set; run the tests with: npx vitest run --project 'e2e*'`);
   return value;
 };
 

@@ -18,7 +18,7 @@ export const sentenceOf = (model: string): string => tiers[model as TierId].sent
 /** The value of a variable the global setup sets. */
 export function testVariable(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set; run the tests with: npx vitest run --project e2e`);
+  if (!value) throw new Error(`${name} is not set; run the tests with: npx vitest run --project 'e2e*'`);
   return value;
 }
 
