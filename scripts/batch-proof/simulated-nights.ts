@@ -37,8 +37,8 @@ const DAY_MS = 86_400_000;
 /** From here on, so that both changes of the clocks are among two hundred nights. */
 const FIRST_NIGHT_MS = Date.UTC(2026, 9, 10, 18);
 const WINDOW = '22:00-07:00 Europe/Berlin';
-/** Looks come each second in the gateway; here, where only the clock passes between them, each minute. */
-const LOOK_MS = 60_000;
+/** Looks come each second in the gateway; here, where only the clock passes between them, each three minutes. */
+const LOOK_MS = 180_000;
 /** Turns of the event loop in which a plan is made and items are begun. */
 const BREATHS = 40;
 

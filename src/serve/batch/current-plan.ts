@@ -21,6 +21,8 @@ export type CurrentPlan = Pick<Plan, 'busyMs' | 'inTime' | 'perModel'> & {
   readonly unplanned: number;
   /** True where jobs fell back to lesser models because time is short. */
   readonly isShort: boolean;
+  /** Time before the deadline for which nothing was planned, ms. */
+  readonly marginMs: number;
   readonly next: ToDo;
   /** What batches whose deadline comes first were to take of each device when the plan was made, ms. */
   readonly takenMs: ReadonlyMap<string, number>;
@@ -40,9 +42,12 @@ export type PlanTask = {
 };
 
 /**
- * Plans what is open of a batch, page by page; rejects as the queue does. A minute is left over, or a fiftieth of a short
- * time: a plan that fills its time to the last second could not be kept any more once it is as old as that.
+ * Share of a batch's time for which nothing is planned. What interrupts a night (a backup, heat, somebody who works late)
+ * takes its time however little is left to do: a reserve that shrinks with the work would be gone by then.
  */
+const MARGIN_SHARE = 0.08;
+
+/** Plans what is open of a batch, page by page; rejects as the queue does. */
 export async function makePlan(
   parts: Pick<BatchRunnerParts, 'clock' | 'policy' | 'snapshot' | 'queue' | 'pace' | 'modelOf'>,
   { batch, resting, underWay, takenMs }: PlanTask,
@@ -55,12 +60,14 @@ export async function makePlan(
   const taken = new Map(takenMs);
   const learned = pace.load();
   const safety = (concentration: number) => safetyOf(learned, concentration);
-  const input = { models, openMs: openMs - Math.min(PLAN_AGE_MS, openMs / 50), lanes, safety, takenMs: taken };
+  const wholeMs = openMsBetween(windowsOf(batch, policy().batch), batch.times.createdMs, batch.request.deadlineMs);
+  const marginMs = Math.min(openMs / 4, wholeMs * MARGIN_SHARE);
+  const input = { models, openMs: openMs - marginMs, lanes, safety, takenMs: taken };
   const plan = await planPages(input, jobsLeft(queue, batch.id, underWay));
   const { busyMs, inTime, perModel } = plan;
   const isShort = plan.order.some(({ insteadOf }) => insteadOf !== undefined);
   return {
-    ...{ batch, busyMs, inTime, perModel, isShort, takenMs: taken },
+    ...{ batch, busyMs, inTime, perModel, isShort, marginMs, takenMs: taken },
     unplanned: plan.unplanned.length,
     expectedMs: (id, job) => models.find((model) => model.id === id)?.workMs(job),
     madeMs: clock.monotonicMs(),
