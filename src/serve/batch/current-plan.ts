@@ -1,6 +1,6 @@
 import { openPages } from '../../batch/open-pages.ts';
 import { safetyOf } from '../../batch/pace.ts';
-import { type Plan, planPages } from '../../batch/plan.ts';
+import { type Plan, type PlanModel, planPages } from '../../batch/plan.ts';
 import type { Batch, JobQueue, OpenJob } from '../../core/batch.ts';
 import type { ModelId } from '../../core/ids.ts';
 import { openMsBetween } from '../../policy/windows.ts';
@@ -47,6 +47,24 @@ export type PlanTask = {
  */
 const MARGIN_SHARE = 0.08;
 
+/** From here on, as a share of a batch's time that is left, no job goes to a model that is not loaded and better than one. */
+const LATE_SHARE = 0.3;
+
+// One long answer of a large model, for which there seemed to be time, would hold up all that is left.
+function unlessBetter(model: PlanModel, all: readonly PlanModel[]): PlanModel {
+  const lesser = all.filter(
+    (other) => other.device === model.device && other.quality < model.quality && other.loadMs === 0,
+  );
+  if (model.loadMs === 0) return model;
+  return {
+    ...model,
+    workMs: (job) =>
+      job.model === undefined && lesser.some((other) => other.workMs(job) !== undefined)
+        ? undefined
+        : model.workMs(job),
+  };
+}
+
 /** Plans what is open of a batch, page by page; rejects as the queue does. */
 export async function makePlan(
   parts: Pick<BatchRunnerParts, 'clock' | 'policy' | 'snapshot' | 'queue' | 'pace' | 'modelOf'>,
@@ -54,7 +72,6 @@ export async function makePlan(
 ): Promise<CurrentPlan> {
   const { clock, policy, snapshot, queue, pace, modelOf } = parts;
   const only = batch.request.model === undefined ? undefined : (modelOf(batch.request.model) ?? '');
-  const models = batchModels({ batch, snapshot: snapshot(), policy: policy(), only, resting });
   const openMs = openMsBetween(windowsOf(batch, policy().batch), clock.nowMs(), batch.request.deadlineMs);
   const lanes = new Map([...policy().devices.values()].map((device) => [device.id, device.lanes]));
   const taken = new Map(takenMs);
@@ -62,6 +79,8 @@ export async function makePlan(
   const safety = (concentration: number) => safetyOf(learned, concentration);
   const wholeMs = openMsBetween(windowsOf(batch, policy().batch), batch.times.createdMs, batch.request.deadlineMs);
   const marginMs = Math.min(openMs / 4, wholeMs * MARGIN_SHARE);
+  const found = batchModels({ batch, snapshot: snapshot(), policy: policy(), only, resting });
+  const models = openMs < wholeMs * LATE_SHARE ? found.map((model) => unlessBetter(model, found)) : found;
   const input = { models, openMs: openMs - marginMs, lanes, safety, takenMs: taken };
   const plan = await planPages(input, jobsLeft(queue, batch.id, underWay));
   const { busyMs, inTime, perModel } = plan;
