@@ -46,7 +46,9 @@ export const batchSchema = closedMap({
     ),
   swap_back: positiveDuration()
     .default(120_000)
-    .describe('A model that had to leave for people is loaded again after so long without them. Default 2m.'),
+    .describe(
+      'An item that would push out a model that people use waits until nobody has asked for so long; longer where people ask again and again. Default 2m.',
+    ),
   crashes_max: z
     .int()
     .min(1)

@@ -1,7 +1,10 @@
 import type { Batch } from '../../core/batch.ts';
 import { formatDurationMs } from '../../core/format.ts';
-import type { BatchPolicy, Window } from '../../core/policy.ts';
+import type { ModelId } from '../../core/ids.ts';
+import type { BatchPolicy, Policy, Window } from '../../core/policy.ts';
+import type { Snapshot } from '../../core/snapshot.ts';
 import { parseWindows, windowsState } from '../../policy/windows.ts';
+import { assessMemory } from '../../route/memory.ts';
 
 /** The state of the machine, as far as it decides whether a batch may go on. */
 export type GateInput = {
@@ -61,4 +64,39 @@ function parsed(text: string, timezone: string): readonly Window[] {
     known.set(key, windows);
   }
   return windows;
+}
+
+/**
+ * Where people ask once in a gap, five gaps without anybody mean with 99 % that they have gone (their requests taken to come
+ * independently of one another), and a quarter of an hour does in any case.
+ */
+const QUIET_GAPS = 5;
+const QUIET_MS_MAX = 900_000;
+
+/** What a swap is weighed by. */
+export type SwapGateInput = {
+  readonly policy: () => Policy;
+  readonly snapshot: () => Snapshot;
+  /** Time since somebody asked for something, ms. */
+  readonly quietMs: () => number;
+  /** Mean time between two requests of people while they were there last, ms; absent or 0 where they come one by one. */
+  readonly usualGapMs?: () => number;
+};
+
+/**
+ * Why an item on a model cannot begin that would push out another one, for people; undefined where it may. It waits until
+ * people have been quiet for a while: swapping back and forth costs them more than it brings the batch.
+ */
+export function swapGateOf(
+  { policy, snapshot, quietMs, usualGapMs }: SwapGateInput,
+  model: ModelId,
+): string | undefined {
+  const seen = snapshot();
+  const view = seen.models.get(model);
+  if (view === undefined) return undefined;
+  const memory = assessMemory(model, view, seen);
+  const mustSwap = memory.kind === 'evicts' || memory.kind === 'waits';
+  const flowMs = Math.min(QUIET_MS_MAX, QUIET_GAPS * (usualGapMs?.() ?? 0));
+  if (!mustSwap || quietMs() >= Math.max(policy().batch.swapBackMs, flowMs)) return undefined;
+  return `waits with loading ${model} until nobody has asked for a while (batch.swap_back)`;
 }

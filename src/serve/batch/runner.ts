@@ -6,10 +6,9 @@ import type { CancelTimer } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { EmitEvent } from '../../core/events.ts';
 import type { ModelId } from '../../core/ids.ts';
-import { assessMemory } from '../../route/memory.ts';
 import type { FileShelf } from '../../store/file-shelf.ts';
 import { type CurrentPlan, makePlan, PLAN_AGE_MS } from './current-plan.ts';
-import { gateOf } from './gate.ts';
+import { gateOf, swapGateOf } from './gate.ts';
 import { type ItemParts, type RunningItem, runItem } from './item.ts';
 import { createResultKeeper, type ResultKeeper } from './keep-result.ts';
 import { type BatchOutlook, predict } from './outlook.ts';
@@ -34,6 +33,8 @@ export type BatchRunnerParts = ItemParts & {
   /** Time since a request of people was there, ms. */
   readonly isDraining: () => boolean;
   readonly quietMs: () => number;
+  /** Mean time between two requests of people while they were there last, ms; 0 where they come one at a time. */
+  readonly usualGapMs?: () => number;
   readonly hottestCelsius: () => number | undefined;
   readonly foreignShare: () => number | undefined;
   readonly pace: { load(): Pace; save(pace: Pace): void };
@@ -195,13 +196,15 @@ class Runner implements BatchRunner {
     const { next } = current;
     let state = this.#gate(batch);
     for (const device of state === undefined ? next.devices() : []) {
-      while (this.#hasRoom(device)) {
-        const model = next.first(device)?.model;
-        state = model === undefined ? undefined : this.#swapGate(model);
-        if (state !== undefined) break;
-        const taken = next.take(device);
-        if (taken === undefined) break;
-        await this.#begin(batch, taken);
+      // What would push out a model that people use waits; what the plan gave to others need not.
+      const waiting = new Set<ModelId>();
+      for (let first = next.first(device); first !== undefined && this.#hasRoom(device); ) {
+        const wait = swapGateOf(this.#parts, first.model);
+        const taken = wait === undefined ? next.take(device, waiting) : undefined;
+        if (taken === undefined) waiting.add(first.model);
+        else await this.#begin(batch, taken);
+        state ??= wait;
+        first = next.first(device, waiting);
       }
     }
     const isRunning = this.#countOf(batch.id) > 0;
@@ -230,19 +233,6 @@ class Runner implements BatchRunner {
   #hasRoom(device: string): boolean {
     const lanes = this.#parts.policy().devices.get(device)?.lanes ?? 0;
     return [...this.#running].filter((running) => running.device === device).length < lanes;
-  }
-
-  // A model that would push out another one waits until people have been quiet for a while: swapping back and forth
-  // costs more than it brings.
-  #swapGate(model: ModelId): string | undefined {
-    const { policy, snapshot, quietMs } = this.#parts;
-    const seen = snapshot();
-    const view = seen.models.get(model);
-    if (view === undefined) return undefined;
-    const memory = assessMemory(model, view, seen);
-    const mustSwap = memory.kind === 'evicts' || memory.kind === 'waits';
-    if (!mustSwap || quietMs() >= policy().batch.swapBackMs) return undefined;
-    return `waits with loading ${model} until nobody has asked for a while (batch.swap_back)`;
   }
 
   async #begin(batch: Batch, { planned, loadMs }: { planned: PlannedJob; loadMs: number }): Promise<void> {

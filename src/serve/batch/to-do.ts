@@ -6,9 +6,13 @@ export interface ToDo {
   readonly size: number;
   /** Devices with something to begin. */
   devices(): readonly string[];
-  first(device: string): PlannedJob | undefined;
-  /** Takes the first one of a device off the list; `loadMs` is planned for it where it is its model's first. */
-  take(device: string): { readonly planned: PlannedJob; readonly loadMs: number } | undefined;
+  /** The first one of a device whose model is none of `skip`. */
+  first(device: string, skip?: ReadonlySet<ModelId>): PlannedJob | undefined;
+  /** Takes that one off the list; `loadMs` is planned for it where it is its model's first. */
+  take(
+    device: string,
+    skip?: ReadonlySet<ModelId>,
+  ): { readonly planned: PlannedJob; readonly loadMs: number } | undefined;
   /** What is left on a device: time of the jobs, the sum of its squares, and loads of models that were not begun, ms. */
   left(device: string): { readonly workMs: number; readonly squares: number; readonly loadMs: number };
 }
@@ -36,9 +40,14 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
     queue.loads.set(planned.model, loadMs.get(planned.model) ?? 0);
   }
   let size = order.length;
-  const first = (device: string) => {
+  const indexOf = (queue: Queue, skip: ReadonlySet<ModelId>): number => {
+    let index = queue.from;
+    while (skip.size > 0 && skip.has(queue.jobs[index]?.model as ModelId)) index += 1;
+    return index;
+  };
+  const first = (device: string, skip: ReadonlySet<ModelId> = NOBODY) => {
     const queue = queues.get(device);
-    return queue?.jobs[queue.from];
+    return queue?.jobs[indexOf(queue, skip)];
   };
   return {
     get size() {
@@ -46,11 +55,13 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
     },
     devices: () => [...queues.keys()].filter((device) => first(device) !== undefined),
     first,
-    take: (device) => {
+    take: (device, skip = NOBODY) => {
       const queue = queues.get(device);
-      const planned = first(device);
+      const planned = first(device, skip);
       if (queue === undefined || planned === undefined) return undefined;
-      queue.from += 1;
+      const index = indexOf(queue, skip);
+      if (index === queue.from) queue.from += 1;
+      else queue.jobs.splice(index, 1);
       queue.workMs -= planned.workMs;
       queue.squares -= planned.workMs ** 2;
       const loadMs = queue.loads.get(planned.model) ?? 0;
@@ -66,4 +77,5 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
   };
 }
 
+const NOBODY: ReadonlySet<ModelId> = new Set();
 const NOTHING: Pick<Queue, 'workMs' | 'squares' | 'loads'> = { workMs: 0, squares: 0, loads: new Map() };
