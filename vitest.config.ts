@@ -8,7 +8,6 @@ const SIDE_BY_SIDE = [
   'anthropic-sdk',
   'batch-cli',
   'batches',
-  'clients',
   'conformance',
   'dashboard',
   'demo-models',

@@ -16,7 +16,7 @@ describe('a batch whose gateway and child are killed again and again', () => {
   // The short form of scripts/batch-crash.ts.
   it('has each result once, and leaves nothing behind', async () => {
     const options = {
-      ...{ folder: join(folder, 'run'), model: tiny, items: 30, kills: 4, tokens: 300, jitterMs: 200, seed: 5 },
+      ...{ folder: join(folder, 'run'), model: tiny, items: 30, kills: 4, tokens: 1500, jitterMs: 200, seed: 5 },
       server: testVariable('SLUICE_TEST_LLAMA_SERVER'),
       bench: testVariable('SLUICE_TEST_LLAMA_BENCH'),
     };

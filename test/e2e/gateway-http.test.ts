@@ -225,7 +225,7 @@ describe('a body', () => {
 
 describe('a path', () => {
   it.each([
-    ['GET', '/'],
+    ['GET', '/nothing'],
     ['POST', '/v1/nothing'],
     ['GET', '/router/nothing'],
   ])('%s %s that does not exist is 404', async (method, path) => {
