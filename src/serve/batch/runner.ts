@@ -274,7 +274,8 @@ class Runner implements BatchRunner {
       this.#spent.set(job.batch, addAttempt(this.#spent.get(job.batch), attempt));
     }
     if (end.kind === 'preempted' || end.kind === 'later') this.#plans.delete(job.batch);
-    if (end.kind === 'later' && !this.#closed) this.#rest(model, end.error.message);
+    // What was stopped because its batch has ended says nothing of the model.
+    if (end.kind === 'later' && end.error.code !== 'shutting_down') this.#rest(model, end.error.message);
   }
 
   #renew(job: ClaimedJob, item: RunningItem): CancelTimer {
