@@ -27,6 +27,7 @@ export function modelResult(run: ResultRun, subject: Subject): readonly BenchMod
     {
       ...known,
       ...file,
+      ...kvShare(known, series),
       outcome: outcomeOf(run, subject, samples),
       ...(failures.size > 0 ? { reason: [...failures].map(([side, text]) => `${side}: ${text}`).join('; ') } : {}),
       ...defined({ rawVersion: raw?.build, rawCommand: raw?.command }),
@@ -39,6 +40,13 @@ export function modelResult(run: ResultRun, subject: Subject): readonly BenchMod
       samples,
     },
   ];
+}
+
+// A process holds at least its cache: a share above 1 would be a page that was never touched.
+function kvShare({ kvCache }: BenchModelResult, series: BenchModelResult['series']): Pick<BenchModelResult, 'kvCache'> {
+  const peakBytes = series.find(({ metric }) => metric === 'peakMemoryBytes')?.value;
+  if (kvCache === undefined || peakBytes === undefined || peakBytes <= 0) return {};
+  return { kvCache: { ...kvCache, shareOfPeak: Math.min(1, kvCache.bytes / peakBytes) } };
 }
 
 /** Aborted where a round is missing: what is there counts, and the run can be resumed. */

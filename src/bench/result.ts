@@ -85,6 +85,16 @@ const modelFile = z.looseObject({
   sha256: z.string().optional(),
 });
 
+/** Memory of keys and values: layers × KV heads × lengths × bytes of the cache types, for each token of context. */
+const kvCache = z.looseObject({
+  bytesPerToken: z.number(),
+  contextTokens: z.number(),
+  /** At that context. */
+  bytes: z.number(),
+  /** Of the peak memory that was measured, 0..1; absent before it was. */
+  shareOfPeak: z.number().optional(),
+});
+
 /** The state of the machine and the builds in use, as names and values; `id` is a digest of those that change speeds. */
 const fingerprint = z.looseObject({
   id: z.string(),
@@ -109,6 +119,8 @@ const modelResult = z.looseObject({
   quantization: z.string().optional(),
   architecture: z.string().optional(),
   parametersBillion: z.number().optional(),
+  /** What keys and values of the context take; absent where the file does not tell, and in files of older versions. */
+  kvCache: kvCache.optional(),
   settings: z.record(z.string(), z.unknown()),
   cpusUsed: z.string().optional(),
   runtimeVersion: z.string().optional(),

@@ -1,6 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { ModelPolicy, RuntimePolicy } from '../core/policy.ts';
+import type { ModelFacts } from '../core/profile.ts';
 import { modelKey } from '../store/model-key.ts';
 import type { BenchOptions } from './bench-options.ts';
 import type { BenchView } from './bench-target.ts';
@@ -89,6 +90,13 @@ export function subjectOf(options: SubjectOptions, id: ModelId): Subject {
   return new Subject({ model, runtime, view, known });
 }
 
+function kvCacheOf(facts: ModelFacts | undefined): BenchModelResult['kvCache'] {
+  const { prefixCache, contextTokens } = facts ?? {};
+  if (prefixCache === undefined || contextTokens === undefined) return undefined;
+  const { bytesPerToken, slots } = prefixCache;
+  return { bytesPerToken, contextTokens, bytes: bytesPerToken * contextTokens * slots };
+}
+
 type Looked = { readonly model: ModelPolicy; readonly runtime: RuntimePolicy; readonly view: BenchView | undefined };
 
 function describe(options: SubjectOptions, { model, runtime, view }: Looked): BenchModelResult {
@@ -104,6 +112,7 @@ function describe(options: SubjectOptions, { model, runtime, view }: Looked): Be
     quantization: facts?.quantization,
     architecture: facts?.architecture,
     parametersBillion: facts?.parametersBillion,
+    kvCache: kvCacheOf(facts),
     settings: { ...model.settings },
     cpusUsed: cpusUsed(model.settings.cpus, readMachine(options.sysroot)),
     runtimeVersion: view?.runtimeVersion,

@@ -19,6 +19,7 @@ export function benchTable(document: BenchDocument): string {
     'TPOT',
     'E2E',
     'peak memory',
+    'KV cache',
     'runtime prefill',
     'runtime decode',
     'raw prefill',
@@ -49,11 +50,19 @@ function modelRow(model: BenchModelResult): readonly string[] {
     one('tpotMs', formatDurationMs),
     one('e2eMs', formatDurationMs),
     one('peakMemoryBytes', formatBytes),
+    kvCache(model),
     one('runtimePrefillTokensPerSec', rate),
     one('runtimeDecodeTokensPerSec', rate),
     one('rawPrefillTokensPerSec', rate),
     one('rawDecodeTokensPerSec', rate),
   ];
+}
+
+// Of the peak, at the context it was measured with.
+function kvCache({ kvCache: cache }: BenchModelResult): string {
+  if (cache === undefined) return '-';
+  const share = cache.shareOfPeak === undefined ? '' : `, ${Math.round(cache.shareOfPeak * 100)} %`;
+  return `${formatBytes(cache.bytes)}${share} (${cache.contextTokens})`;
 }
 
 const rate = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0)} tok/s`;

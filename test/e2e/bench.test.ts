@@ -134,6 +134,12 @@ describe('sluice bench', () => {
     expect(figure(small, 'decodeTokensPerSec')).toBeGreaterThan(figure(large, 'decodeTokensPerSec'));
     expect(figure(small, 'prefillTokensPerSec')).toBeGreaterThan(figure(large, 'prefillTokensPerSec'));
     expect(figure(small, 'peakMemoryBytes')).toBeLessThan(figure(large, 'peakMemoryBytes'));
+    for (const result of [small, large]) {
+      const { bytes, bytesPerToken = 0, contextTokens = 0, shareOfPeak } = result?.kvCache ?? {};
+      expect(bytesPerToken * contextTokens).toBeGreaterThan(0);
+      expect(bytes).toBe(bytesPerToken * contextTokens);
+      expect(shareOfPeak).within(0.0001, 1);
+    }
 
     const files = resultFiles(join(place.data, 'bench-results'));
     expect(files).toHaveLength(1);
