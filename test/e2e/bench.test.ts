@@ -97,6 +97,13 @@ const processesOf = (place: Place): readonly string[] =>
 const figure = (result: BenchModelResult | undefined, metric: string): number =>
   result?.figures.find((one) => one.metric === metric && one.side === 'served')?.value ?? Number.NaN;
 
+function expectKvShare(result: BenchModelResult | undefined): void {
+  const { bytes, bytesPerToken = 0, contextTokens = 0, shareOfPeak } = result?.kvCache ?? {};
+  expect(bytesPerToken * contextTokens).toBeGreaterThan(0);
+  expect(bytes).toBe(bytesPerToken * contextTokens);
+  expect(shareOfPeak).within(0.0001, 1);
+}
+
 describe('sluice bench', () => {
   test('measures real tiers apart, in SQLite and JSON alike, and says what could not run', {
     timeout: 240_000,
@@ -134,12 +141,8 @@ describe('sluice bench', () => {
     expect(figure(small, 'decodeTokensPerSec')).toBeGreaterThan(figure(large, 'decodeTokensPerSec'));
     expect(figure(small, 'prefillTokensPerSec')).toBeGreaterThan(figure(large, 'prefillTokensPerSec'));
     expect(figure(small, 'peakMemoryBytes')).toBeLessThan(figure(large, 'peakMemoryBytes'));
-    for (const result of [small, large]) {
-      const { bytes, bytesPerToken = 0, contextTokens = 0, shareOfPeak } = result?.kvCache ?? {};
-      expect(bytesPerToken * contextTokens).toBeGreaterThan(0);
-      expect(bytes).toBe(bytesPerToken * contextTokens);
-      expect(shareOfPeak).within(0.0001, 1);
-    }
+    expectKvShare(small);
+    expectKvShare(large);
 
     const files = resultFiles(join(place.data, 'bench-results'));
     expect(files).toHaveLength(1);
