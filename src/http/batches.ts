@@ -10,7 +10,7 @@ import type { BatchOutlook } from '../serve/batch/outlook.ts';
 import type { Bindings } from './app.ts';
 import { clientNameOf } from './client-name.ts';
 import { findModel } from './models.ts';
-import { readPage } from './page.ts';
+import { encodePage, readPage } from './page.ts';
 import type { HttpParts } from './parts.ts';
 import { readBody } from './read-body.ts';
 import { snakeCase } from './snake-case.ts';
@@ -49,14 +49,8 @@ export function addBatchRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const client = clientNameOf(parts, context.env.incoming);
     const page = readPage(context.req.query(), { limitDefault: LIMIT_DEFAULT, limitMax: LIMIT_MAX });
     const found = parts.batches.list(client, { ...page, limit: page.limit + 1 });
-    const data = found.slice(0, page.limit).map((batch) => encodeBatch(parts, batch));
-    return context.json({
-      object: 'list',
-      data,
-      first_id: data[0]?.id ?? null,
-      last_id: data.at(-1)?.id ?? null,
-      has_more: found.length > page.limit,
-    });
+    const encoded = found.map((batch) => encodeBatch(parts, batch));
+    return context.json(encodePage(encoded, page.limit));
   });
   app.get('/v1/batches/:id', (context) => {
     const client = clientNameOf(parts, context.env.incoming);

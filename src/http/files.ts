@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { StoredFile } from '../store/batch-table.ts';
 import type { Bindings } from './app.ts';
 import { clientNameOf } from './client-name.ts';
-import { readPage } from './page.ts';
+import { encodePage, readPage } from './page.ts';
 import type { HttpParts } from './parts.ts';
 import { receiveUpload } from './receive-upload.ts';
 
@@ -36,14 +36,7 @@ export function addFileRoutes(app: Hono<Bindings>, parts: HttpParts): void {
       limit: page.limit + 1,
       ...(purpose !== undefined && { purpose }),
     });
-    const data = found.slice(0, page.limit).map(encodeFile);
-    return context.json({
-      object: 'list',
-      data,
-      first_id: data[0]?.id ?? null,
-      last_id: data.at(-1)?.id ?? null,
-      has_more: found.length > page.limit,
-    });
+    return context.json(encodePage(found.map(encodeFile), page.limit));
   });
   app.get('/v1/files/:id', (context) => {
     const client = clientNameOf(parts, context.env.incoming);

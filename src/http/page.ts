@@ -18,5 +18,17 @@ export function readPage(
   return { limit, order, ...(after !== undefined && after !== '' && { after }) };
 }
 
+/** A listing in OpenAI's manner, of items of which one more than `limit` was looked for: that one tells that there are more. */
+export function encodePage<Item extends { readonly id: string }>(found: readonly Item[], limit: number) {
+  const data = found.slice(0, limit);
+  return {
+    object: 'list',
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: found.length > limit,
+  };
+}
+
 const invalid = (message: string, param: string) => new GatewayError('invalid_request', message, { param });
 const quote = (text: string | undefined): string => JSON.stringify(text?.slice(0, 40));
