@@ -11,6 +11,8 @@ import type { ReplyTarget } from './reply-target.ts';
 export type AnswerSetup = {
   readonly outgoing: ReplyTarget;
   readonly requestId: RequestId;
+  /** Name of the client; undefined where nobody has one. */
+  readonly client: string | undefined;
   readonly stream: boolean;
   /** True where the client wants to be told how far its request has come. */
   readonly wantsProgress: boolean;
@@ -49,6 +51,10 @@ export class Answer implements ServeSink, OpenAnswer {
     this.#run = run;
     this.#lastWriteMs = setup.receivedMs;
     setup.answers.add(this);
+  }
+
+  get client(): string | undefined {
+    return this.#setup.client;
   }
 
   get requestId(): RequestId {

@@ -89,6 +89,7 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
     const answer = createAnswer({ parts, codec }, arrival, {
       outgoing,
       decoded,
+      client: client?.name,
       promptTokens: 0,
       run: () => undefined,
     });
@@ -117,6 +118,7 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   const answer = createAnswer({ parts, codec }, arrival, {
     outgoing,
     decoded,
+    client: client?.name,
     promptTokens: Math.round(promptTokens),
     run: () => run,
   });
@@ -147,16 +149,18 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
 type AnswerParts = {
   readonly outgoing: ReplyTarget;
   readonly decoded: DecodedGeneration;
+  readonly client: string | undefined;
   readonly promptTokens: number;
   readonly run: () => RequestRun | undefined;
 };
 
 function createAnswer({ parts, codec }: Endpoint, arrival: Arrival, own: AnswerParts): Answer {
-  const { outgoing, decoded, promptTokens, run } = own;
+  const { outgoing, decoded, client, promptTokens, run } = own;
   const { requestId: id, receivedMs, receivedAtMs } = arrival;
   return new Answer(
     {
       outgoing,
+      client,
       requestId: id,
       stream: decoded.facts.stream,
       wantsProgress: decoded.facts.wantsProgress === true,

@@ -4,6 +4,8 @@ import type { RequestId } from '../core/ids.ts';
 /** An answer that has not ended. */
 export interface OpenAnswer {
   readonly requestId: RequestId;
+  /** Name of the client it is for; undefined where nobody has one. */
+  readonly client?: string | undefined;
   /** Its place among the open answers; theirs to write. -1 when it is not among them. */
   slot: number;
   /** Called about twice a second with the monotonic time, to keep a silent connection alive. */

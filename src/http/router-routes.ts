@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import { modelId, requestId } from '../core/ids.ts';
 import { decodeChat } from '../dialects/openai/decode.ts';
 import type { Bindings } from './app.ts';
-import { checkIn } from './check-in.ts';
+import { checkIn, checkOperator } from './check-in.ts';
 import { encodeExplanation, encodeRecord } from './explanation.ts';
 import { toWorkload } from './generation.ts';
 import { findModel } from './models.ts';
@@ -57,6 +57,8 @@ export function addRouterRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     const id = requestId(context.req.param('id'));
     const answer = parts.answers.find(id);
     if (answer === undefined) throw new GatewayError('not_found', `no request ${id} is running`);
+    const asker = checkIn({ ...parts, isDraining: () => false }, context.env.incoming);
+    if (answer.client !== asker?.name) checkOperator(asker);
     answer.cancel();
     return context.json({ id, cancelled: true });
   });

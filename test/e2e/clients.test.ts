@@ -247,3 +247,27 @@ describe('a client that asked to be told', () => {
     expect((await first).status).toBe(499);
   });
 });
+
+describe('cancelling', () => {
+  it('is for whoever asked, and for a key without limits', async () => {
+    const running = (id: string) =>
+      gateway.chat(question({ ignore_eos: true, max_tokens: 1500 }), {
+        headers: { authorization: 'Bearer key-other', 'x-request-id': id },
+      });
+    const cancel = async (id: string, key: string) =>
+      (await fetch(`${gateway.url}/router/requests/${id}`, { ...as(key), method: 'DELETE' })).status;
+    const began = (id: string) =>
+      until(`${id} runs`, async () =>
+        (await json('/router/status', 'key-reader-2')).requests_active > 0 ? id : false,
+      );
+    const first = running('theirs');
+    await Promise.race([began('theirs'), first.then(({ text }) => Promise.reject(new Error(text)))]);
+    expect(await cancel('theirs', 'key-reader')).toBe(403);
+    expect(await cancel('theirs', 'key-other')).toBe(200);
+    expect((await first).status).toBe(499);
+    const second = running('again');
+    await began('again');
+    expect(await cancel('again', 'key-reader-2')).toBe(200);
+    expect((await second).status).toBe(499);
+  });
+});
