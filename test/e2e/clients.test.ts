@@ -26,6 +26,8 @@ let gateway: TestGateway;
 
 beforeAll(async () => {
   const policy = demoPolicy(['tiny']);
+  // Room for an answer that takes seconds, so that somebody has to wait for it.
+  Object.assign(policy.runtimes['llama']?.['settings'] ?? {}, { context: 16_384 });
   policy.models['other'] = { ...demoModel('tiny'), keep: { idle: '1h' } };
   policy.clients = [
     { name: 'bot', key_env: 'SLUICE_TEST_BOT', requests_per_minute: 20, tokens_per_minute: 100_000 },
