@@ -25,8 +25,10 @@ export type SeenBatch = {
 export type ResultLine = {
   readonly custom_id: string;
   readonly error: unknown;
-  readonly response: { readonly status_code: number; readonly body: object } | null;
-  readonly x_router?: { readonly attempts?: number };
+  readonly response: {
+    readonly status_code: number;
+    readonly body: { readonly x_router?: { readonly attempts?: number } };
+  } | null;
 };
 
 const ENDED: ReadonlySet<string> = new Set(['completed', 'failed', 'expired', 'cancelled']);

@@ -39,6 +39,8 @@ export type CrashResult = {
   /** Lines that were begun more than once, as the queue counted them, and the most begins of one. */
   readonly retried: number;
   readonly attemptsMax: number;
+  /** Lines whose result names fewer attempts than the queue was seen to have counted. */
+  readonly unrecorded: readonly string[];
   /** Processes of this run that were still there after the last gateway had ended. */
   readonly orphans: readonly number[];
   /** Children that outlived their gateway for longer than two seconds. */
@@ -114,6 +116,7 @@ class CrashRun {
       ...{ batch, results, errors, killed: this.#killed, killedIn: this.#killedIn, outlived: this.#outlived },
       retried: [...this.#attempts.values()].filter((attempts) => attempts > 1).length,
       attemptsMax: Math.max(0, ...this.#attempts.values()),
+      unrecorded: this.#unrecorded(results),
       orphans: processesWith(folder),
       integrity: String(this.#database().pragma('integrity_check', { simple: true })),
       leftRows,
@@ -174,6 +177,12 @@ class CrashRun {
     } catch {
       // It has just ended by itself.
     }
+  }
+
+  #unrecorded(results: readonly ResultLine[]): readonly string[] {
+    const isShort = ({ custom_id: id, response }: ResultLine) =>
+      (response?.body.x_router?.attempts ?? 0) < (this.#attempts.get(Number(id.replace('item-', ''))) ?? 1);
+    return results.filter(isShort).map((line) => line.custom_id);
   }
 
   #sample(): { readonly done: number; readonly status: string } {

@@ -16,6 +16,7 @@ export function crashFaults({ items, kills }: Pick<CrashOptions, 'items' | 'kill
     [result.errors.length === 0, `${result.errors.length} lines in the error file`],
     [killed === kills, `${killed} kills instead of ${kills}`],
     [result.killedIn['completed'] === undefined, 'the batch had ended before the last kill: use more tokens'],
+    [result.unrecorded.length === 0, `attempts are not recorded for ${result.unrecorded.slice(0, 5).join(', ')}`],
     [result.retried > 0, 'no item was begun twice, so nothing was tried'],
     [result.orphans.length === 0, `processes left behind: ${result.orphans.join(', ')}`],
     [result.outlived === 0, `children outlived their gateway ${result.outlived} times`],

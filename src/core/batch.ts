@@ -138,6 +138,8 @@ export type ClaimedJob = NewJob & {
   readonly attempts: number;
   /** How often a child has died over it. */
   readonly crashes: number;
+  /** Engine time of earlier attempts that had to be spent again, ms; what a killed gateway was at is not known. */
+  readonly lostMs: number;
   /** What earlier attempts left behind, e.g. text that was generated before people came; undefined = nothing. */
   readonly partial: string | undefined;
 };

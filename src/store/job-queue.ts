@@ -23,6 +23,7 @@ type JobRow = {
   readonly model: string | null;
   readonly attempts: number;
   readonly crashes: number;
+  readonly lostMs: number;
   readonly partial: string | null;
 };
 
@@ -45,7 +46,8 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
   const countIn = database.prepare('UPDATE batches SET total = total + ? WHERE id = ?');
   const selectNext = database.prepare<unknown[], JobRow>(`
     SELECT batch, line, custom_id AS customId, offset, length, prompt_chars AS promptChars,
-      message_count AS messageCount, max_tokens AS maxTokens, asked_model AS model, attempts, crashes, partial
+      message_count AS messageCount, max_tokens AS maxTokens, asked_model AS model, attempts, crashes,
+      lost_ms AS lostMs, partial
     FROM batch_jobs
     WHERE batch = @batch AND state = 'open' AND (@line IS NULL OR line = @line)
       AND (lease IS NULL OR lease_until_ms <= @nowMs)
@@ -67,7 +69,7 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
       lost_ms = lost_ms + @lostMs
     WHERE id = @batch`);
   const putBack = database.prepare(`
-    UPDATE batch_jobs SET lease = NULL, crashes = crashes + @crashes, partial = @partial
+    UPDATE batch_jobs SET lease = NULL, crashes = crashes + @crashes, lost_ms = lost_ms + @lostMs, partial = @partial
     WHERE batch = @batch AND line = @line AND lease = @lease AND state = 'open'`);
   const countLost = database.prepare(
     'UPDATE batches SET lost_ms = lost_ms + @lostMs, preempted = preempted + @preempted WHERE id = @batch',
@@ -120,7 +122,8 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
   });
   const giveBack = database.transaction((job: ClaimedJob, why: Parameters<JobQueue['giveBack']>[1]) => {
     const { crashed, lostMs, preempted, partial } = why;
-    if (putBack.run({ ...keyOf(job), crashes: crashed ? 1 : 0, partial: partial ?? null }).changes === 0) return false;
+    const change = putBack.run({ ...keyOf(job), crashes: crashed ? 1 : 0, lostMs, partial: partial ?? null });
+    if (change.changes === 0) return false;
     countLost.run({ batch: job.batch, lostMs, preempted: preempted ? 1 : 0 });
     return true;
   });

@@ -205,6 +205,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (day, client)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE batch_jobs ADD COLUMN lost_ms REAL NOT NULL DEFAULT 0;
+  `,
 ];
 
 /**

@@ -62,6 +62,7 @@ describe('an item that kills its child each time', () => {
       expect(results.map((line) => line.custom_id)).toEqual(['good', 'fine']);
       expect(errors.map((line) => line.custom_id)).toEqual(['poison']);
       expect(errors[0]?.response?.status_code).toBeGreaterThanOrEqual(500);
+      expect(errors[0]?.response?.body.x_router?.attempts).toBe(2);
       expect(killed).toBeGreaterThanOrEqual(2);
       await until('it is said', () =>
         gateway.events.some(

@@ -188,7 +188,7 @@ describe('a batch', () => {
     for (const result of results) {
       expect(result).toMatchObject({ error: null, response: { status_code: 200 } });
       expect(result.response.body.choices[0].message.content).toBe(sentenceOf('demo-4b'));
-      expect(result.response.body.x_router).toMatchObject({ class: 'batch', model: 'demo-4b' });
+      expect(result.response.body.x_router).toMatchObject({ class: 'batch', model: 'demo-4b', attempts: 1 });
     }
     expect(new Set(results.map((result) => result.id)).size).toBe(6);
   });

@@ -57,7 +57,7 @@ export function describeJobQueue(name: string, make: () => Promise<QueueUnderTes
 
     it('gives out exactly the line asked for, and only while it is free', async () => {
       const claimed = await claim(2);
-      expect(claimed).toMatchObject({ ...job(2), batch: 'a', attempts: 1, crashes: 0 });
+      expect(claimed).toMatchObject({ ...job(2), batch: 'a', attempts: 1, crashes: 0, lostMs: 0 });
       expect(await queue.claim('a', { leaseMs: LEASE_MS, line: 2 })).toBeUndefined();
       expect(await queue.claim('a', { leaseMs: LEASE_MS, line: 9 })).toBeUndefined();
     });
@@ -107,7 +107,7 @@ export function describeJobQueue(name: string, make: () => Promise<QueueUnderTes
       const first = await claim(1);
       expect(await queue.giveBack(first, { crashed: true, lostMs: 12.5, preempted: true, partial: 'half' })).toBe(true);
       expect(await queue.giveBack(first, notDone)).toBe(false);
-      expect(await claim(1)).toMatchObject({ attempts: 2, crashes: 1, partial: 'half' });
+      expect(await claim(1)).toMatchObject({ attempts: 2, crashes: 1, lostMs: 12.5, partial: 'half' });
     });
 
     it('cancels what has not ended, also what is under way', async () => {

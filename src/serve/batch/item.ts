@@ -12,6 +12,7 @@ import { readFinal } from '../../dialects/engine/final.ts';
 import { decide } from '../../route/decide.ts';
 import type { RequestRun, ServeParts, ServeSink } from '../job.ts';
 import { startRequest } from '../request-run.ts';
+import { resultLine } from './result-line.ts';
 import {
   bodyOf,
   isResumable,
@@ -199,7 +200,8 @@ class Attempt {
         keepState(model, false);
         try {
           const { body, ...rest } = end(last);
-          this.#resolve({ kind: 'done', text: resultLine(this.#item, 200, body), ...rest });
+          const text = resultLine(this.#item, { status: 200, body, lostMs: rest.lostMs });
+          this.#resolve({ kind: 'done', text, ...rest });
         } catch (error) {
           this.#failed(new GatewayError('runtime_failed', messageOf(error)));
         }
@@ -223,7 +225,7 @@ class Attempt {
     const codec = this.#parts.codecOf(this.#item.batch.request.endpoint);
     const { status, body } = codec.encodeError(error);
     const code = status ?? error.details.status ?? (FINAL.has(error.code) ? 400 : 502);
-    const text = resultLine(this.#item, code, body);
+    const text = resultLine(this.#item, { status: code, body, lostMs: 0 });
     // An answer that falls apart falls apart again.
     if (FINAL.has(error.code) || error.code === 'degenerate_output') this.#resolve({ kind: 'refused', text });
     else if (error.code === 'runtime_failed') this.#resolve({ kind: 'crashed', error, text });
@@ -250,18 +252,6 @@ type ReplyReader = {
   readonly end: (last: Buffer) => WholeReply;
   readonly partial: () => Partial | undefined;
 };
-
-// The body is JSON text already; parsed and written again it is sure to be on one line.
-function resultLine({ batch, job, model, insteadOf }: Item, status: number, body: string): string {
-  const id = requestIdOf(batch.id, job.line);
-  const parsed = JSON.parse(body) as { x_router?: Readonly<Record<string, unknown>> };
-  if (insteadOf !== undefined && parsed.x_router !== undefined) {
-    const why = `${model} in place of ${insteadOf}: with it, not everything would be done by the deadline`;
-    parsed.x_router = { ...parsed.x_router, instead_of: insteadOf, reason: why };
-  }
-  const response = { status_code: status, request_id: id, body: parsed };
-  return JSON.stringify({ id, custom_id: job.customId, response, error: null });
-}
 
 function usageOf(reply: Buffer): BatchUsage {
   const final = readFinal(JSON.parse(reply.toString('utf8')) as Parameters<typeof readFinal>[0]);
