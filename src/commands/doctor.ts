@@ -20,11 +20,15 @@ type DoctorOptions = {
   readonly data: string;
   readonly sysroot?: string;
   readonly json?: true;
-  readonly load?: number;
+  /** ms; true = {@link LOAD_MS}. */
+  readonly load?: number | true;
   readonly fix?: true;
   readonly dryRun?: true;
   readonly yes?: true;
 };
+
+/** How long a load is watched unless another time is named. */
+const LOAD_MS = 60_000;
 
 const HELP = `
 Exit code: 0 without errors, 1 with at least one. Every finding has an id that docs/troubleshooting.md explains.
@@ -42,8 +46,8 @@ export function registerDoctorCommand(program: Command): void {
     .option('--json', 'print JSON: {"findings":[{"id","severity","title","measured","why","remedy"}]}')
     .option('--sysroot <dir>', "copy of another machine's files (/proc, /sys, /dev …); nothing is run or timed then")
     .option(
-      '--load <duration>',
-      'keep every core busy so long and watch clocks and temperatures, e.g. 60s (default: off)',
+      '--load [duration]',
+      'keep every core busy so long and watch clocks and temperatures: 60s where no other time is named (default: off)',
       asDuration,
     )
     .option('--fix', 'mend what can be mended safely; lists it only, unless --yes')
@@ -78,7 +82,10 @@ async function doctor(options: DoctorOptions): Promise<void> {
   // What was mended is no longer to be found.
   const seen = outcomes.length === 0 ? host : await examineHost(examination);
   const found = await runChecks(seen);
-  const findings = options.load === undefined ? found : [...found, await underLoad(seen, options.load)];
+  const findings =
+    options.load === undefined
+      ? found
+      : [...found, await underLoad(seen, options.load === true ? LOAD_MS : options.load)];
   if (options.json === true) console.log(JSON.stringify({ findings }, undefined, 2));
   else console.log(doctorText(findings, process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined));
   if (options.fix === true) reportFixes(fixes, outcomes, options.yes === true);

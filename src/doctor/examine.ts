@@ -9,9 +9,10 @@ import { checkPolicy } from '../policy/parse.ts';
 import { problemLine } from '../policy/problems.ts';
 import { openStore, type Store } from '../store/open-store.ts';
 import { createProfiles } from '../store/profiles.ts';
+import { schemaBehind } from '../store/schema-behind.ts';
 import { readNpuDriver } from '../transport/npu-driver.ts';
 import { lookForLibrary } from './find-library.ts';
-import { createFiles, type Host, type MayUse, type PolicyRead } from './host.ts';
+import { createFiles, type Host, type MayUse, type PolicyRead, type StoreProblem } from './host.ts';
 import { lookAtModels } from './look-at-models.ts';
 import { createTools } from './tools.ts';
 
@@ -68,13 +69,20 @@ async function readPolicy(file: string): Promise<PolicyRead> {
   }
 }
 
-/** Figures measured here, where there are any; a look must not leave a database behind. */
-function openResults(dataDir: string, live: boolean, clock: Clock): { store: Store; problem: string | undefined } {
+/** Figures measured here, where there are any; a look must neither leave a database behind nor bring one up to date. */
+function openResults(
+  dataDir: string,
+  live: boolean,
+  clock: Clock,
+): { store: Store; problem: StoreProblem | undefined } {
   const file = join(dataDir, 'sluice.db');
-  if (!live || !existsSync(file)) return { store: openStore(':memory:', { clock }), problem: undefined };
+  const without = (problem: StoreProblem | undefined) => ({ store: openStore(':memory:', { clock }), problem });
+  if (!live || !existsSync(file)) return without(undefined);
   try {
+    const behind = schemaBehind(file);
+    if (behind !== undefined) return without({ kind: 'older', file, ...behind });
     return { store: openStore(file, { clock }), problem: undefined };
   } catch (error) {
-    return { store: openStore(':memory:', { clock }), problem: messageOf(error) };
+    return without({ kind: 'unreadable', reason: messageOf(error) });
   }
 }

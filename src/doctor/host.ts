@@ -90,6 +90,12 @@ export type PolicyRead =
   | { readonly kind: 'invalid'; readonly file: string; readonly problems: readonly string[] }
   | { readonly kind: 'absent'; readonly file: string };
 
+/** Why the benchmark results were not read. */
+export type StoreProblem =
+  /** Written by an older Sluice: to read it would change it. */
+  | { readonly kind: 'older'; readonly file: string; readonly found: number; readonly wanted: number }
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
 /** A machine as every check sees it: read once, before the first of them. */
 export type Host = {
   readonly files: Files;
@@ -106,7 +112,7 @@ export type Host = {
   readonly budgetBytes: number | undefined;
   readonly dataDir: string;
   /** What kept the benchmark results from being read; undefined where nothing did. */
-  readonly storeProblem: string | undefined;
+  readonly storeProblem: StoreProblem | undefined;
   readonly tools: Tools;
 };
 

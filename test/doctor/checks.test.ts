@@ -99,7 +99,26 @@ describe('the NPU', () => {
   });
 });
 
+describe('the chip', () => {
+  it('that is simulated is no fault of the machine', async () => {
+    const found = await findingsWith((sysroot) => {
+      remove('sys/firmware')(sysroot);
+      write('usr/lib/librkllmrt.so', 'RKLLM SDK (version: 1.2.3 (sluice simulator))\0\n')(sysroot);
+    });
+    expect(found.get('chip')).toMatchObject({ severity: 'info', why: expect.stringContaining('SIMULATED') });
+    expect(found.get('models')?.measured).toBe('4 of 4 can run');
+  });
+});
+
 describe('the policy', () => {
+  it('that is not there is written by init', async () => {
+    const found = await findingsWith(remove(POLICY));
+    expect(found.get('policy')).toMatchObject({
+      severity: 'warn',
+      remedy: expect.stringContaining(`sluice init --models FOLDER --output /${POLICY}`),
+    });
+  });
+
   it('with a problem is an error, and the machine is judged all the same', async () => {
     const found = await findingsWith(write(POLICY, 'version: 1\nmodels: { a: { runtime: none, file: x.gguf } }\n'));
     expect(found.get('policy')).toMatchObject({
@@ -129,6 +148,24 @@ describe('the machine', () => {
   it('about to switch itself off is an error', async () => {
     const found = await findingsWith(write('sys/class/thermal/thermal_zone0/temp', '111000'));
     expect(found.get('temperature')).toMatchObject({ severity: 'error', why: expect.stringContaining('115 °C') });
+  });
+
+  it('whose hardware clock has lost the time says so', async () => {
+    const found = await findingsWith((sysroot) => {
+      remove('run/systemd/timesync/synchronized')(sysroot);
+      write('sys/class/rtc/rtc0/since_epoch', '1234')(sysroot);
+    });
+    expect(found.get('system-clock')).toMatchObject({ severity: 'warn', measured: expect.stringContaining('battery') });
+  });
+
+  it('about to switch itself off by another zone than the hottest is an error too', async () => {
+    const found = await findingsWith((sysroot) => {
+      write('sys/class/thermal/thermal_zone7/type', 'pmic-thermal')(sysroot);
+      write('sys/class/thermal/thermal_zone7/temp', '43000')(sysroot);
+      write('sys/class/thermal/thermal_zone7/trip_point_0_type', 'critical')(sysroot);
+      write('sys/class/thermal/thermal_zone7/trip_point_0_temp', '45000')(sysroot);
+    });
+    expect(found.get('temperature')).toMatchObject({ severity: 'error', why: expect.stringContaining('pmic-thermal') });
   });
 
   it('whose port is taken says so', async () => {

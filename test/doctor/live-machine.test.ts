@@ -1,4 +1,6 @@
+import { utimesSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { checkMemory } from '../../src/doctor/checks/memory.ts';
 import { checkPrograms } from '../../src/doctor/checks/programs.ts';
 import { checkStorage } from '../../src/doctor/checks/storage.ts';
 import { checkSystem } from '../../src/doctor/checks/system.ts';
@@ -58,7 +60,34 @@ describe('checkStorage', () => {
   });
 });
 
+describe('checkMemory', () => {
+  it('reckons what fits together with what was measured here, where it was', async () => {
+    const host = await liveHost({});
+    const models = host.models.map((looked) => {
+      if (looked.model.id !== 'qwen3.5-4b') return looked;
+      const peakMemoryBytes = { value: 5.21e9, provenance: 'measured', source: 'run a', n: 3 } as const;
+      return { ...looked, profile: { ...looked.profile, peakMemoryBytes } };
+    });
+    expect(checkMemory({ ...host, models }).find(({ id }) => id === 'memory-fit')).toMatchObject({
+      measured: expect.stringContaining('qwen3.5-4b 5.21 GB'),
+      why: expect.stringContaining('estimated, measured, reference figures'),
+    });
+  });
+});
+
 describe('checkSystem', () => {
+  it('takes a time before its own last writing for wrong', async () => {
+    const host = await liveHost({ clock: fakeClock(Date.UTC(2026, 1, 1)) });
+    const clockOf = async () => (await checkSystem(host)).find(({ id }) => id === 'system-clock');
+    utimesSync(host.policy.file, new Date(Date.UTC(2026, 1, 2)), new Date(Date.UTC(2026, 1, 2)));
+    expect((await clockOf())?.severity).toBe('ok');
+    utimesSync(host.policy.file, new Date(Date.UTC(2026, 1, 4)), new Date(Date.UTC(2026, 1, 4)));
+    expect(await clockOf()).toMatchObject({
+      severity: 'error',
+      measured: expect.stringMatching(/^2026-02-01T00:00:00.000Z, though .*yaml was written 2026-02-04/),
+    });
+  });
+
   it('takes a time before its own release for wrong', async () => {
     const host = await liveHost({ clock: fakeClock(Date.UTC(1970, 0, 1, 0, 3)) });
     expect((await checkSystem(host)).find(({ id }) => id === 'system-clock')).toMatchObject({

@@ -26,6 +26,10 @@ function chip(host: Host): Finding {
   if (wanting.length === 0) {
     return note('chip', { title, measured, why: 'no Rockchip NPU, and none is asked for: models run on the CPU' });
   }
+  if (host.library.kind === 'found' && host.library.simulated) {
+    const why = `no Rockchip NPU; on the simulator, which pretends (SIMULATED): ${nameList(wanting)}`;
+    return note('chip', { title, measured, why });
+  }
   return warning(
     'chip',
     { title, measured, why: `no Rockchip NPU: ${nameList(wanting)} cannot run here, the other models can` },

@@ -135,7 +135,7 @@ function governorCommand(id: ClockId, clocks: readonly Clock[]): string {
   const capped = clocks.find(({ governor }) => governor !== undefined && STEADY.includes(governor));
   if (capped !== undefined) return `raise the cap: see throttling, and "grep . /${folderOf(capped)}/*freq*"`;
   const files = clocks.map(({ governorFile }) => `/${governorFile}`).join(' ');
-  return `echo performance | sudo tee ${files}${id === 'gpu-clock' ? '' : ' (or "sudo sluice doctor --fix"; lasts until the next boot)'}`;
+  return `echo performance | sudo tee ${files}${id === 'gpu-clock' ? '' : ' (or "sudo sluice doctor --fix --yes"; lasts until the next boot)'}`;
 }
 
 const folderOf = ({ governorFile }: Clock): string => governorFile.slice(0, governorFile.lastIndexOf('/'));

@@ -78,16 +78,16 @@ function temperature(zones: readonly Zone[]): Finding {
   const trip = throttle.length === 0 ? undefined : Math.min(...throttle);
   const measured = `${hottest.name} ${degrees(hottest.celsius)}${trip === undefined ? '' : `, clocks go down from ${degrees(trip)}`}`;
   const cooling = 'fit a heat sink with a fan, then sluice doctor --load 10m';
-  const { criticalCelsius } = hottest;
-  if (criticalCelsius !== undefined && hottest.celsius >= criticalCelsius - NEAR_CELSIUS) {
-    const why = `at ${degrees(criticalCelsius)} the board switches itself off`;
+  const dying = zones.find((zone) => zone.celsius >= (zone.criticalCelsius ?? Number.POSITIVE_INFINITY) - NEAR_CELSIUS);
+  if (dying !== undefined) {
+    const why = `${dying.name} has ${degrees(dying.celsius)}; at ${degrees(dying.criticalCelsius ?? 0)} the board switches itself off`;
     return fault('temperature', { title, measured, why }, cooling);
   }
   const reached = zones.find(
     (zone) => zone.celsius >= (zone.throttleCelsius ?? Number.POSITIVE_INFINITY) - NEAR_CELSIUS,
   );
   if (reached !== undefined) {
-    const why = `${reached.name} is within ${NEAR_CELSIUS} °C of ${degrees(reached.throttleCelsius ?? 0)}, where the kernel lowers clocks`;
+    const why = `${reached.name} has ${degrees(reached.celsius)}; from ${degrees(reached.throttleCelsius ?? 0)} on the kernel lowers clocks`;
     return warning('temperature', { title, measured, why }, cooling);
   }
   return fine('temperature', { title, measured, why: 'room to the first trip point' });

@@ -23,7 +23,7 @@ export function checkPolicyFile({ policy, files }: Host): readonly Finding[] {
             measured: `${file} does not exist`,
             why: 'without a policy there is nothing to serve, and no model to judge',
           },
-          'write one (README.md shows the smallest), or name it with --policy FILE',
+          `sluice init --models FOLDER --output ${file} writes one for this machine and the models of a folder; --policy FILE names another`,
         ),
       ];
     case 'invalid': {

@@ -122,7 +122,14 @@ function dataFolder({ files, dataDir }: Host): readonly Finding[] {
 
 function database({ storeProblem, dataDir }: Host): readonly Finding[] {
   if (storeProblem === undefined) return [];
+  const title = 'database';
   const why = 'measured figures cannot be read, so this report judges by published and estimated ones';
+  if (storeProblem.kind === 'older') {
+    const { file, found, wanted } = storeProblem;
+    const measured = `${file} has schema ${found}, this Sluice writes ${wanted}`;
+    const after = `${why}; the next sluice serve brings it up to date, with what it holds`;
+    return [note('database', { title, measured, why: after }, 'restart the gateway with this Sluice')];
+  }
   const remedy = `move ${dataDir}/sluice.db aside (a new one is made) or use the Sluice that wrote it`;
-  return [fault('database', { title: 'database', measured: storeProblem, why }, remedy)];
+  return [fault('database', { title, measured: storeProblem.reason, why }, remedy)];
 }

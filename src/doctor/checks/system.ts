@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Finding, fault, fine, note, warning } from '../finding.ts';
 import type { Files, Host } from '../host.ts';
 
@@ -33,31 +35,59 @@ function openFiles({ files }: Host): readonly Finding[] {
 /** No machine that runs this lives earlier: boards without a battery wake up in 1970 or on their image's day. */
 const EARLIEST_MS = Date.UTC(2026, 0, 1);
 
-function systemClock({ files, tools, policy }: Host): Finding {
+function systemClock(host: Host): Finding {
+  const { files, tools, policy } = host;
   const title = 'system clock';
   const synchronized = files.exists('run/systemd/timesync/synchronized') || files.exists('run/chrony/chronyd.pid');
-  const hasBattery = files.exists('sys/class/rtc/rtc0');
+  const hardware = hardwareClock(files);
   const words = [
     synchronized ? 'synchronized with a time server' : 'no sign of a time server',
-    hasBattery ? 'a hardware clock' : 'no hardware clock',
+    HARDWARE_CLOCKS[hardware],
   ].join(', ');
   const windows = policy.kind === 'valid' ? policy.policy.classes.batch.window?.text : undefined;
   const uses = `batches${windows === undefined ? '' : ` (${windows})`}, the age of figures and clients' daily limits go by it`;
   const remedy = 'sudo timedatectl set-ntp true, then timedatectl status';
-  if (files.live && tools.clock.nowMs() < EARLIEST_MS) {
-    const measured = `${new Date(tools.clock.nowMs()).toISOString()}, ${words}`;
-    return fault(
-      'system-clock',
-      { title, measured, why: `the time is wrong: ${uses}, and certificates are refused` },
-      remedy,
-    );
+  const nowMs = tools.clock.nowMs();
+  const proof = files.live ? proofOfLaterTime(host, nowMs) : undefined;
+  if (proof !== undefined) {
+    const measured = `${dateText(nowMs)}${proof}, ${words}`;
+    const why = `the time is wrong: ${uses}, and certificates are refused`;
+    return fault('system-clock', { title, measured, why }, remedy);
   }
-  if (synchronized || hasBattery) return fine('system-clock', { title, measured: words, why: uses });
+  if (synchronized || hardware === 'kept') return fine('system-clock', { title, measured: words, why: uses });
   const why = `after a power cut the clock goes on where it stood: ${uses}`;
   return files.live && !files.exists('run/systemd/timesync')
     ? note('system-clock', { title, measured: words, why }, remedy)
     : warning('system-clock', { title, measured: words, why }, remedy);
 }
+
+const HARDWARE_CLOCKS = {
+  kept: 'a hardware clock',
+  lost: 'a hardware clock that has lost the time (no battery?)',
+  none: 'no hardware clock',
+} as const;
+
+/** Many boards have the chip and no battery for it. */
+function hardwareClock(files: Files): keyof typeof HARDWARE_CLOCKS {
+  if (!files.exists('sys/class/rtc/rtc0')) return 'none';
+  const seconds = files.number('sys/class/rtc/rtc0/since_epoch');
+  return seconds !== undefined && seconds * 1000 < EARLIEST_MS ? 'lost' : 'kept';
+}
+
+/** Copies from a machine in another time zone may be some hours ahead. */
+const AHEAD_MS = 26 * 3_600_000;
+
+/** What shows that it is later than the clock says; undefined where nothing does. */
+function proofOfLaterTime({ policy, dataDir }: Host, nowMs: number): string | undefined {
+  if (nowMs < EARLIEST_MS) return '';
+  const written = [policy.file, dataDir, join(dataDir, 'sluice.db')].flatMap((path) => {
+    const writtenMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    return writtenMs > nowMs + AHEAD_MS ? [`, though ${path} was written ${dateText(writtenMs)}`] : [];
+  });
+  return written[0];
+}
+
+const dateText = (ms: number): string => new Date(ms).toISOString();
 
 async function port({ files, policy, tools }: Host): Promise<readonly Finding[]> {
   if (policy.kind !== 'valid') return [];
