@@ -10,6 +10,8 @@ import { KEY_VARIABLE, PORT_FLAG, SETTINGS_FLAG, type WorkerSettings } from './w
 const NODE_FLAGS = ['--max-old-space-size=48', '--max-semi-space-size=2'];
 /** llama-server's own default of `--ubatch-size`. */
 const UBATCH_DEFAULT = 512;
+/** A worker that has to wait for its turn on a machine with other things to do, real ms. */
+const SLACK_REAL_MS = 5_000;
 /** A start of Node and a few hundred lines of JavaScript, on a machine that has other things to do, real ms. */
 const START_REAL_MS = 30_000;
 
@@ -31,6 +33,7 @@ export function createSimulatedAdapter(time: BoardTime): RuntimeAdapter {
       };
     },
     connect: (model, endpoint) => connectSimulated(model, endpoint, time),
+    slackMs: SLACK_REAL_MS * time.speed,
     // At 20 MB/s of the board, as for the real kinds, and on top what the machine here needs, whatever the speed.
     loadDeadlineMs: (weightsBytes) => START_REAL_MS * Math.max(1, time.speed) + weightsBytes / 20_000,
   };

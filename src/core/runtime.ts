@@ -28,6 +28,11 @@ export interface RuntimeAdapter {
   /** Time allowed for a load, ms, where this kind knows better than the supervisor's own rule. */
   loadDeadlineMs?(weightsBytes: number): number;
   /**
+   * What the machine itself may need, ms, on top of the time an engine is given to stop; absent = none. Only of a
+   * simulated board, whose clock runs faster than the machine does.
+   */
+  readonly slackMs?: number;
+  /**
    * What the last lines of a child that ended while it loaded mean; undefined when they tell nothing. `permanent`:
    * trying again with the same file and settings can only fail again.
    */

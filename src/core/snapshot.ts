@@ -107,6 +107,11 @@ export type Preemptible = {
   readonly by: readonly ModelClass[];
   /** How long its engine needs to stop, ms: it looks up only between two batches of a prompt. */
   readonly cancelMs: number;
+  /**
+   * True: whenever one of these classes waits, in time or not, and however little is left of the run; nobody waits for
+   * it. Else only for a newcomer that would be late by waiting.
+   */
+  readonly atOnce?: boolean | undefined;
 };
 
 /** Memory all children share. */

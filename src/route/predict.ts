@@ -78,7 +78,7 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
     outputTokensBasis: output.basis,
     outputKey: output.key,
     waitMs,
-    ...(interrupts && { interrupts }),
+    interrupts,
     loadMs,
     prefillMs,
     decodeMs,
@@ -97,14 +97,16 @@ export function predict(context: PredictionContext, subject: PredictionSubject):
   };
 }
 
-// As the lane does: running work is interrupted only for a newcomer that would be late by waiting for it.
+// As the lane does: running work is interrupted only for a newcomer that would be late by waiting for it, unless it makes
+// way at once.
 function expectedWait(
   { workload, snapshot }: PredictionContext,
   subject: PredictionSubject,
   run: { readonly firstMs: number; readonly workMs: number },
 ): { readonly waitMs: number; readonly interrupts?: true } {
   const waitMs = waitOf(subject);
-  if (waitMs <= startWithinMs(workload.slo, run)) return { waitMs };
+  const atOnce = subject.queue?.yielded?.victim.preemptible?.atOnce === true;
+  if (!atOnce && waitMs <= startWithinMs(workload.slo, run)) return { waitMs };
   const yieldedMs = waitAfterYieldOf(subject, snapshot);
   return yieldedMs === undefined || yieldedMs >= waitMs ? { waitMs } : { waitMs: yieldedMs, interrupts: true };
 }

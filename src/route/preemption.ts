@@ -10,9 +10,11 @@ export const PREEMPTIONS_MAX = 3;
  * The running request that would make way for a newcomer, or undefined: it yields to the newcomer's class, and the
  * newcomer goes before it in the queue's own order (a request that has aged far enough is not interrupted any more). Of
  * several the one with the most work left, whose loss is the least. With `model` only a run in that model's child counts,
- * because a free lane would be of no use to a newcomer whose child is full.
+ * because a free lane would be of no use to a newcomer whose child is full. Of a run that makes way at once neither its
+ * age nor what is left of it is asked.
  *
- * Whether it really is interrupted depends on more: only where the newcomer would miss its targets by waiting.
+ * Whether it really is interrupted depends on more: only where the newcomer would miss its targets by waiting, or where
+ * the run makes way at once.
  */
 export function victimOf(
   running: readonly LaneEntry[],
@@ -24,11 +26,14 @@ export function victimOf(
     const { preemptible } = entry;
     if (preemptible === undefined || !preemptible.by.includes(newcomer.class)) continue;
     if (model !== undefined && entry.model !== model) continue;
-    if (compareEntries(newcomer, entry, nowMs) >= 0 || entry.remainingMs <= preemptible.cancelMs) continue;
+    if (preemptible.atOnce !== true && !isWorthIt(entry, newcomer, nowMs)) continue;
     if (victim === undefined || entry.remainingMs > victim.remainingMs) victim = entry;
   }
   return victim;
 }
+
+const isWorthIt = (entry: LaneEntry, newcomer: QueuedEntry, nowMs: number): boolean =>
+  compareEntries(newcomer, entry, nowMs) < 0 && entry.remainingMs > (entry.preemptible?.cancelMs ?? 0);
 
 /** The same runs with the victim's work cut to what its engine needs to stop. */
 export function runningAfterYield(running: readonly LaneEntry[], victim: LaneEntry): readonly LaneEntry[] {

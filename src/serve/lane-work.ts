@@ -51,11 +51,16 @@ export function laneRequestOf(
   };
 }
 
-/** How long an engine needs to stop, ms: it looks for a closed socket between two micro-batches of a prompt. */
-export function cancelMsOf(predicted: Prediction, ubatch: number | undefined): number {
+/**
+ * How long an engine needs to stop, ms, as a function of the time since it was sent the request: it looks for a closed
+ * socket between two micro-batches of a prompt, and between two tokens of an answer.
+ */
+export function cancelMsOf(predicted: Prediction, ubatch: number | undefined): (elapsedMs: number) => number {
   const { promptTokens, cachedTokens, service, calibration } = predicted;
   const batchTokens = Math.min(ubatch ?? UBATCH_DEFAULT, promptTokens - cachedTokens);
-  return batchTokens * service.prefillMsPerToken * calibration.prefill;
+  const batchMs = batchTokens * service.prefillMsPerToken * calibration.prefill;
+  const stepMs = service.decodeMsPerToken * calibration.decode;
+  return (elapsedMs) => (elapsedMs < predicted.prefillMs ? batchMs : Math.min(batchMs, stepMs));
 }
 
 /**

@@ -24,8 +24,8 @@ import {
   brokenOff,
   failedOutcome,
   hasMedia,
-  isRetryable,
   meets,
+  nextCandidate,
   promptReadAfter,
   recordOf,
   releaseAfter,
@@ -41,7 +41,6 @@ export function startRequest(parts: ServeParts, job: ServeJob, sink: ServeSink):
   return run;
 }
 
-const ATTEMPTS_MAX = 2;
 class Run implements RequestRun, ReplySink {
   readonly #parts: ServeParts;
   readonly #job: ServeJob;
@@ -117,6 +116,7 @@ class Run implements RequestRun, ReplySink {
     if (this.#closed) return this.#giveBack('ok');
     this.#admittedMs = clock.monotonicMs();
     this.#queuedMs += this.#admittedMs - before;
+    if (this.#sink.madeWay !== undefined) this.#allowInterruption();
     const lease = supervisor.tryAcquire(this.#model) ?? (await supervisor.acquire(this.#model, this.#signal()));
     this.#lease = lease;
     if (this.#closed) return this.#giveBack('ok');
@@ -136,18 +136,25 @@ class Run implements RequestRun, ReplySink {
   #allowInterruption(): void {
     const by = this.#job.yieldsTo;
     if (by.length === 0 || this.#preempted >= PREEMPTIONS_MAX) return;
-    const cancelMs = cancelMsOf(this.#predicted(), this.#parts.placeOf(this.#model).ubatch);
-    this.#ticket?.allowInterruption({ by, cancelMs, interrupt: (urgent) => this.#makeWay(urgent) });
+    const engineMs = cancelMsOf(this.#predicted(), this.#parts.placeOf(this.#model).ubatch);
+    this.#ticket?.allowInterruption({
+      ...{ by, atOnce: this.#sink.madeWay !== undefined },
+      cancelMs: () => (this.#exchange === undefined ? 0 : engineMs(this.#spentMs())),
+      interrupt: (urgent) => this.#makeWay(urgent),
+    });
   }
 
-  // The lane asks only while nothing of the answer has gone out. The request waits again, with its age; its client sees
-  // nothing but a longer wait.
+  /** Time the engine has had the request, ms. */
+  #spentMs(): number {
+    return this.#exchange === undefined ? 0 : this.#parts.clock.monotonicMs() - this.#sentMs;
+  }
+
+  // Only while nothing of the answer has gone out. It waits again, with its age; its client sees but a longer wait.
   #makeWay(by: ModelClass): void {
-    const spentMs = this.#parts.clock.monotonicMs() - this.#sentMs;
+    const spentMs = this.#spentMs();
     const { requestId } = this.#job;
     this.#parts.emit({ kind: 'request.preempted', requestId, model: this.#model, by, spentMs });
-    const isOver = this.#sink.madeWay?.(spentMs) === true;
-    if (isOver) return void this.abort();
+    if (this.#sink.madeWay?.(spentMs) === true) return void this.abort();
     this.#preempted += 1;
     this.#lostMs += spentMs;
     this.#exchange?.abort();
@@ -269,7 +276,8 @@ class Run implements RequestRun, ReplySink {
       ttftMs: this.#ttftMs,
       e2eMs: this.#parts.clock.monotonicMs() - this.#job.receivedMs,
       attempts: this.#attempts,
-      ...(this.#preempted > 0 && { preempted: this.#preempted, lostMs: this.#lostMs }),
+      preempted: this.#preempted > 0 ? this.#preempted : undefined,
+      lostMs: this.#preempted > 0 ? this.#lostMs : undefined,
     });
   }
 
@@ -279,7 +287,7 @@ class Run implements RequestRun, ReplySink {
 
   #attemptFailed(error: GatewayError): void {
     if (this.#closed) return;
-    const next = this.#nextCandidate(error);
+    const next = this.#committed ? undefined : this.#nextCandidate(error);
     if (next === undefined) {
       this.#sink.failed(error);
       this.#close(failedOutcome(error), {}, releaseAfter(error));
@@ -302,16 +310,10 @@ class Run implements RequestRun, ReplySink {
     this.#ignored = undefined;
   }
 
-  // Once, and only while the client has seen nothing of an answer.
   #nextCandidate(error: GatewayError): ModelId | undefined {
-    if (this.#committed || !isRetryable(error) || this.#attempts >= ATTEMPTS_MAX) return undefined;
-    return this.#job.decision.fallbacks.find((model) => model !== this.#model && this.#fits(model));
-  }
-
-  // Told too long by one model, another with the same context need not be asked.
-  #fits(model: ModelId): boolean {
-    const contextTokens = this.#parts.placeOf(model).contextTokens;
-    return this.#refusedTokens === undefined || contextTokens === undefined || contextTokens > this.#refusedTokens;
+    const contextOf = (model: ModelId) => this.#parts.placeOf(model).contextTokens;
+    const tried = { model: this.#model, attempts: this.#attempts, promptTokens: this.#refusedTokens, contextOf };
+    return nextCandidate(this.#job, error, tried);
   }
 
   #learnRefused(promptTokens: number | undefined): void {
@@ -326,10 +328,10 @@ class Run implements RequestRun, ReplySink {
 
   #close(outcome: Outcome, actual: Actual, how: 'ok' | 'aborted' | 'failed'): void {
     this.#closed = true;
-    this.#prefixRun?.end({ ...actual, promptRead: this.#promptRead(actual, how) });
+    const { promptTokens, cachedTokens, outputTokens } = actual;
+    this.#prefixRun?.end({ promptTokens, cachedTokens, outputTokens, promptRead: this.#promptRead(actual, how) });
     this.#giveBack(how);
-    const seen = { model: this.#model, predicted: this.#predicted(), actual, outcome };
-    const record = recordOf(this.#job, seen);
+    const record = recordOf(this.#job, { model: this.#model, predicted: this.#predicted(), actual, outcome });
     this.#parts.emit({ kind: 'request.finished', record });
     if (outcome.kind === 'ok') tellOf(this.#parts, this.#job.workload, record);
   }

@@ -27,9 +27,32 @@ const TRIED: ReadonlySet<ErrorCode> = new Set([
   'timeout',
 ]);
 
-/** True where another candidate may succeed: not the request's fault, or only too long for this model. */
-export const isRetryable = ({ code }: GatewayError): boolean =>
-  RETRYABLE.has(code) || code === 'context_length_exceeded';
+// Not the request's fault, or only too long for this model.
+const isRetryable = ({ code }: GatewayError): boolean => RETRYABLE.has(code) || code === 'context_length_exceeded';
+
+/** One transparent retry. */
+const ATTEMPTS_MAX = 2;
+
+/**
+ * The model to try next after an error, once; undefined where it is not to be tried again. One with no more context than
+ * a prompt has that was refused as too long need not be asked: `contextOf` is undefined where it is not known.
+ */
+export function nextCandidate(
+  { decision }: Pick<ServeJob, 'decision'>,
+  error: GatewayError,
+  tried: {
+    readonly model: ModelId;
+    readonly attempts: number;
+    readonly promptTokens: number | undefined;
+    readonly contextOf: (model: ModelId) => number | undefined;
+  },
+): ModelId | undefined {
+  if (!isRetryable(error) || tried.attempts >= ATTEMPTS_MAX) return undefined;
+  const { promptTokens = 0, contextOf } = tried;
+  return decision.fallbacks.find(
+    (model) => model !== tried.model && (contextOf(model) ?? Number.POSITIVE_INFINITY) > promptTokens,
+  );
+}
 
 /** What is said of an engine that ended its stream without having said why. */
 export const brokenOff = (model: ModelId): GatewayError =>
@@ -54,9 +77,14 @@ export function actualOf(
   seen: Actual & { readonly e2eMs: number },
 ): Actual {
   return {
-    ...seen,
+    queueMs: seen.queueMs,
+    loadMs: seen.loadMs,
     // Without a stream nobody saw the first token; what came before decoding is the closest true figure.
     ttftMs: seen.ttftMs ?? (decodeMs === undefined ? undefined : Math.max(0, seen.e2eMs - decodeMs)),
+    e2eMs: seen.e2eMs,
+    attempts: seen.attempts,
+    preempted: seen.preempted,
+    lostMs: seen.lostMs,
     promptTokens,
     cachedTokens,
     outputTokens,
@@ -131,7 +159,10 @@ export function recordOf(
     hasMedia: hasMedia(workload),
     candidates: decision.candidates,
     features,
-    ...seen,
+    model: seen.model,
+    predicted: seen.predicted,
+    actual: seen.actual,
+    outcome: seen.outcome,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { formatDurationMs } from '../core/format.ts';
-import type { LaneEntry, LaneView } from '../core/snapshot.ts';
+import type { LaneEntry, LaneView, Preemptible } from '../core/snapshot.ts';
 import { laneWaitMs, modelWaitMs, retryAfterMs } from '../route/lane-wait.ts';
 import { DONE_SHARE_MAX, victimOf } from '../route/preemption.ts';
 import { compareEntries } from '../route/queue-order.ts';
@@ -105,7 +105,7 @@ export class DeviceQueue {
     for (const entry of this.#running) {
       if (entry.run === undefined) continue;
       entry.remainingMs = remainingMs(entry.run, nowMs);
-      entry.preemptible = isInterruptible(entry.run, entry.remainingMs, nowMs) ? entry.run.interruption : undefined;
+      entry.preemptible = preemptibleOf(entry.run, entry.remainingMs, nowMs);
     }
     if (this.#waiting.length > 1) {
       const wallMs = this.#clock.nowMs();
@@ -192,31 +192,35 @@ export class DeviceQueue {
     return somebody;
   }
 
-  // Only for one that would be late by waiting, and not while somebody is on the way out already. Where it would still be
-  // in time, the prediction is looked at once more at the last moment at which an interruption can keep it in time.
+  // Not while somebody is on the way out already. Where a newcomer would still be in time, the prediction is looked at once
+  // more at the last moment at which an interruption can keep it in time; a run that makes way at once does not ask.
   #interruptFor(entry: Entry): void {
     const { waiter } = entry;
-    const startByMs = waiter?.request.startByMs ?? Number.POSITIVE_INFINITY;
-    if (waiter === undefined || startByMs === Number.POSITIVE_INFINITY || !this.#mayInterrupt()) return;
-    const { running, waiting } = this.view();
+    if (waiter === undefined || !this.#mayInterrupt()) return;
     const nowMs = this.#clock.nowMs();
     const model = this.#hasSlot(waiter.request) ? undefined : entry.model;
-    const victim: Entry | undefined = victimOf(running, entry, { nowMs, model });
-    const interruption = victim?.run?.interruption;
-    if (victim?.run === undefined || interruption === undefined) return;
-    const others = { ...this.#view, waiting: waiting.filter((other) => other !== entry) };
-    const slots = waiter.request.slots ?? Number.POSITIVE_INFINITY;
-    const waitMs = Math.max(laneWaitMs(others, entry, nowMs), modelWaitMs(others, entry, slots, nowMs));
-    if (nowMs + waitMs <= startByMs) {
-      waiter.cancelLook?.();
-      const lookInMs = Math.max(1, startByMs - nowMs - interruption.cancelMs);
-      waiter.cancelLook = this.#clock.after(lookInMs, () => this.#interruptFor(entry));
-      return;
+    const victim: Entry | undefined = victimOf(this.view().running, entry, { nowMs, model });
+    const [run, preemptible] = [victim?.run, victim?.preemptible];
+    if (run === undefined || preemptible === undefined) return;
+    if (preemptible.atOnce !== true) {
+      const { startByMs = Number.POSITIVE_INFINITY } = waiter.request;
+      if (startByMs === Number.POSITIVE_INFINITY) return;
+      if (nowMs + this.#waitMsOf(entry, waiter.request, nowMs) <= startByMs) {
+        waiter.cancelLook?.();
+        const lookInMs = Math.max(1, startByMs - nowMs - preemptible.cancelMs);
+        waiter.cancelLook = this.#clock.after(lookInMs, () => this.#interruptFor(entry));
+        return;
+      }
     }
-    victim.run.yielding = true;
-    victim.run.estimateMs = interruption.cancelMs;
-    victim.run.estimatedAtMs = this.#clock.monotonicMs();
-    interruption.interrupt(entry.class);
+    run.yielding = true;
+    run.estimateMs = preemptible.cancelMs;
+    run.estimatedAtMs = this.#clock.monotonicMs();
+    run.interruption?.interrupt(entry.class);
+  }
+
+  #waitMsOf(entry: Entry, { slots = Number.POSITIVE_INFINITY }: LaneRequest, nowMs: number): number {
+    const others = { ...this.#view, waiting: this.#waiting.filter((other) => other !== entry) };
+    return Math.max(laneWaitMs(others, entry, nowMs), modelWaitMs(others, entry, slots, nowMs));
   }
 
   #first(): Entry | undefined {
@@ -267,10 +271,16 @@ function remainingMs({ estimateMs, estimatedAtMs }: Run, nowMs: number): number 
   return Math.max(estimateMs * OVERRUN_SHARE, estimateMs - elapsedMs);
 }
 
-function isInterruptible(run: Run, leftMs: number, nowMs: number): boolean {
-  if (run.interruption === undefined || run.yielding) return false;
+function preemptibleOf(run: Run, leftMs: number, nowMs: number): Preemptible | undefined {
+  const { interruption } = run;
+  if (interruption === undefined || run.yielding) return undefined;
+  if (interruption.atOnce !== true && isNearlyDone(run, leftMs, nowMs)) return undefined;
+  return { by: interruption.by, atOnce: interruption.atOnce, cancelMs: interruption.cancelMs() };
+}
+
+function isNearlyDone(run: Run, leftMs: number, nowMs: number): boolean {
   // Of a run that has overrun its prediction nobody knows how much is done.
-  if (typeof run.estimateMs === 'number' && nowMs - run.estimatedAtMs > run.estimateMs) return true;
+  if (typeof run.estimateMs === 'number' && nowMs - run.estimatedAtMs > run.estimateMs) return false;
   const spentMs = nowMs - run.startedAtMs;
-  return spentMs < DONE_SHARE_MAX * (spentMs + leftMs);
+  return spentMs >= DONE_SHARE_MAX * (spentMs + leftMs);
 }

@@ -13,8 +13,9 @@ import { DeviceQueue } from './lane-queue.ts';
 //                │ no                   ▲
 //                └─▶ waiting ───────────┘        waiting ends early by abort, maxWaitMs, close, or a device that is dropped
 //
-// A running request may be interrupted for one that would be late by waiting (`route/preemption.ts`): it is told, gives its
-// ticket back once its engine has stopped, and asks for a lane again.
+// A running request may be interrupted for one that would be late by waiting, and one that nobody waits for whenever
+// somebody more urgent is there (`route/preemption.ts`): it is told, gives its ticket back once its engine has stopped, and
+// asks for a lane again.
 //
 // Order is decided when a lane frees and not when a request arrives: aging changes it with time. Queues are bounded at
 // some dozens of entries, so the first is found by looking at all; a heap would be wrong as soon as an entry aged.
@@ -56,7 +57,9 @@ export interface LaneTicket {
 }
 
 /** How a running request is interrupted. */
-export type Interruption = Preemptible & {
+export type Interruption = Omit<Preemptible, 'cancelMs'> & {
+  /** See {@link Preemptible.cancelMs}; asked whenever somebody wants to know. */
+  readonly cancelMs: () => number;
   /** Told once to stop its engine and give the ticket back; `for` is the class that it makes way for. */
   readonly interrupt: (by: ModelClass) => void;
 };

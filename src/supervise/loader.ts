@@ -35,17 +35,18 @@ export interface Loader {
  * One load at a time: two at once would compete for the storage and the CPU, and each would count memory the other is
  * about to take. Who asked first is served first, requests before resident models that merely should be there; a
  * request that must wait for a busy child holds up those behind it, and the child it waits for takes no new work, so
- * that nobody starves.
+ * that nobody starves. A load whose requests have all left is broken off once another one is wanted.
  */
 export function createLoader(deps: LoaderDeps): Loader {
   let dirty = false;
   let working = false;
   let finished: Promise<void> = Promise.resolve();
+  const brokenOff = new WeakSet<Entry>();
 
   const run = async () => {
     while (dirty) {
       dirty = false;
-      await round(deps);
+      await round(deps, brokenOff);
     }
     working = false;
     deps.onSettled();
@@ -53,6 +54,7 @@ export function createLoader(deps: LoaderDeps): Loader {
   return {
     kick: () => {
       dirty = true;
+      if (working) breakOffUnwanted(deps, brokenOff);
       if (working) return;
       // Set before the work begins: starting a child changes its state, and that kicks again from inside.
       working = true;
@@ -62,10 +64,23 @@ export function createLoader(deps: LoaderDeps): Loader {
   };
 }
 
-async function round(deps: LoaderDeps): Promise<void> {
+// The file stays in the page cache as far as it was read, so that little is lost for whoever asks again.
+function breakOffUnwanted(deps: LoaderDeps, brokenOff: WeakSet<Entry>): void {
+  const entries = [...deps.entries()];
+  if (!entries.some(({ waiters, child }) => waiters.length > 0 && child.state.kind === 'stopped')) return;
+  for (const entry of entries) {
+    const { kind } = entry.child.state;
+    const isLoading = kind === 'starting' || kind === 'loading';
+    if (!isLoading || entry.background || entry.waiters.length > 0) continue;
+    brokenOff.add(entry);
+    entry.child.drain('nobody waits for it any more, and another model is wanted', 0).catch(() => undefined);
+  }
+}
+
+async function round(deps: LoaderDeps, brokenOff: WeakSet<Entry>): Promise<void> {
   for (const entry of deps.entries()) entry.claimed = false;
   for (const entry of wantedInOrder(deps)) {
-    if ((await attend(entry, deps)) === 'blocked') break;
+    if ((await attend(entry, deps, brokenOff)) === 'blocked') break;
   }
   // A claim that was not renewed has ended: those who waited behind it may go on.
   for (const entry of deps.entries()) serveWaiters(entry, deps.clock);
@@ -77,7 +92,7 @@ function wantedInOrder(deps: LoaderDeps): readonly Entry[] {
   return wanted.sort((a, b) => rank(a) - rank(b) || a.wantedSince - b.wantedSince);
 }
 
-async function attend(entry: Entry, deps: LoaderDeps): Promise<'done' | 'blocked'> {
+async function attend(entry: Entry, deps: LoaderDeps, brokenOff: WeakSet<Entry>): Promise<'done' | 'blocked'> {
   const { state } = entry.child;
   if (state.kind === 'failed') {
     entry.background = false;
@@ -94,14 +109,18 @@ async function attend(entry: Entry, deps: LoaderDeps): Promise<'done' | 'blocked
     refuseWaiters(entry, unavailable(entry));
     return 'done';
   }
-  return makeRoomAndStart(entry, deps);
+  return makeRoomAndStart(entry, deps, brokenOff);
 }
 
-async function makeRoomAndStart(entry: Entry, deps: LoaderDeps): Promise<'done' | 'blocked'> {
+async function makeRoomAndStart(
+  entry: Entry,
+  deps: LoaderDeps,
+  brokenOff: WeakSet<Entry>,
+): Promise<'done' | 'blocked'> {
   // Asked again after every wait: whoever wanted it may have left meanwhile.
   while (entry.waiters.length > 0 || entry.background) {
     const plan = planFor(entry, deps);
-    if (plan.kind === 'fits') return startNow(entry);
+    if (plan.kind === 'fits') return startNow(entry, brokenOff);
     if (entry.waiters.length === 0) return giveUpBackground(entry, plan, deps);
     if (plan.kind === 'never') {
       refuseWaiters(entry, tooLarge(entry, deps));
@@ -116,7 +135,7 @@ async function makeRoomAndStart(entry: Entry, deps: LoaderDeps): Promise<'done' 
   return 'done';
 }
 
-async function startNow(entry: Entry): Promise<'done'> {
+async function startNow(entry: Entry, brokenOff: WeakSet<Entry>): Promise<'done'> {
   const { spec } = entry;
   if (spec === undefined) return 'done';
   entry.startedSignature = entry.signature;
@@ -124,9 +143,11 @@ async function startNow(entry: Entry): Promise<'done'> {
   try {
     await entry.child.start(spec);
   } catch (error) {
-    // Stopped because a new policy came, or unloaded by hand: those who wait want the model, not this launch of it.
-    if (entry.startedSignature === entry.signature && !entry.heldOff) refuseWaiters(entry, error);
+    // Stopped because a new policy came, unloaded by hand, or broken off: those who wait want the model, not this launch.
+    const isToldOff = entry.heldOff || brokenOff.has(entry);
+    if (entry.startedSignature === entry.signature && !isToldOff) refuseWaiters(entry, error);
   } finally {
+    brokenOff.delete(entry);
     entry.background = false;
   }
   return 'done';

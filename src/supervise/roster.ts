@@ -115,7 +115,9 @@ function createEntry(id: ModelId, found: Inspected, deps: RosterDeps): Entry {
     kept: undefined,
     cancelIdle: undefined,
     unloadsAtMs: undefined,
-    idleLimitMs: () => idleLimitOf(entry.model.settings.ubatch, deps.measured(id).prefillTokensPerSec?.value),
+    idleLimitMs: () =>
+      idleLimitOf(entry.model.settings.ubatch, deps.measured(id).prefillTokensPerSec?.value) +
+      (entry.spec?.adapter.slackMs ?? 0),
     rssBytes: undefined,
     uses: new FadingCount(USES_FADE_MS),
     // The record is made from the entry, so the entry has to exist first; `update` fills it at once.

@@ -13,8 +13,8 @@ const predicted = {
   promptTokens: 1000,
   cachedTokens: 0,
   outputKey: { class: 'batch', task: 'chat', family: 'x', thinking: false },
-  service: { prefillMsPerToken: 50 },
-  calibration: { prefill: 1.5 },
+  service: { prefillMsPerToken: 50, decodeMsPerToken: 100 },
+  calibration: { prefill: 1.5, decode: 1.5 },
   // What these functions read of a prediction.
 } as Prediction;
 const target = (e2eMs?: number, ttftMs?: number) => ({ e2eMs, ttftMs, source: 'test' });
@@ -36,9 +36,14 @@ describe('mustStartWithinMs', () => {
 
 describe('cancelMsOf', () => {
   it('is the time of one micro-batch of the prompt, by default 512 tokens, or of what there is to read', () => {
-    expect(cancelMsOf(predicted, 64)).toBe(4800);
-    expect(cancelMsOf(predicted, undefined)).toBe(38_400);
-    expect(cancelMsOf({ ...predicted, cachedTokens: 980 }, 64)).toBe(1500);
+    expect(cancelMsOf(predicted, 64)(0)).toBe(4800);
+    expect(cancelMsOf(predicted, undefined)(0)).toBe(38_400);
+    expect(cancelMsOf({ ...predicted, cachedTokens: 980 }, 64)(0)).toBe(1500);
+  });
+
+  it('is the time of one token once the prompt is read', () => {
+    expect(cancelMsOf(predicted, 64)(1999)).toBe(4800);
+    expect(cancelMsOf(predicted, 64)(2000)).toBe(150);
   });
 });
 

@@ -376,7 +376,7 @@ describe('lanes: interruption', () => {
     const by: string[] = [];
     const interruption: Interruption = {
       by: ['route', 'interactive'],
-      cancelMs: 400,
+      cancelMs: () => 400,
       interrupt: (name) => by.push(name),
     };
     ticket.allowInterruption(interruption);
@@ -468,9 +468,23 @@ describe('lanes: interruption', () => {
       request({ class: 'batch', arrivedMs, deadlineMs: Number.POSITIVE_INFINITY, predictedMs: 100_000 }),
     );
     const by: string[] = [];
-    ticket?.allowInterruption({ by: ['interactive'], cancelMs: 400, interrupt: (name) => by.push(name) });
+    ticket?.allowInterruption({ by: ['interactive'], cancelMs: () => 400, interrupt: (name) => by.push(name) });
     track(queues.admit(request({ startByMs: clock.nowMs() + 1000 }), forever));
     expect(by).toEqual([]);
+  });
+
+  it('a run that makes way at once does so for whoever is more urgent, late or not, and at any age', async () => {
+    const { clock, queues, by, ticket, urgent, interruption } = await interruptible();
+    ticket.allowInterruption({ ...interruption, atOnce: true });
+    const quality = urgent(0, { class: 'quality' });
+    expect(by).toEqual([]);
+    clock.advance(7 * 3_600_000);
+    urgent(Number.POSITIVE_INFINITY, { class: 'interactive' });
+    expect(by).toEqual(['interactive']);
+    expect(queues.view('cpu')).toMatchObject({ running: [{ remainingMs: 400, preemptible: undefined }] });
+    ticket.release();
+    await settled();
+    expect(quality.ticket === undefined).toBe(false);
   });
 
   it('of several runs the one with the most left makes way, and with a full child one of that child', async () => {
@@ -496,7 +510,7 @@ describe('lanes: interruption', () => {
     );
     track(queues.admit(request({ startByMs: clock.nowMs() + 1000 }), forever));
     const by: string[] = [];
-    ticket?.allowInterruption({ by: ['interactive'], cancelMs: 400, interrupt: (name) => by.push(name) });
+    ticket?.allowInterruption({ by: ['interactive'], cancelMs: () => 400, interrupt: (name) => by.push(name) });
     expect(by).toEqual(['interactive']);
   });
 });

@@ -371,6 +371,26 @@ describe('memory', () => {
     expect(notices).toEqual([expect.stringContaining('four does not fit beside what is loaded')]);
   });
 
+  it('breaks a load off that nobody waits for any more, as soon as another model is wanted', async () => {
+    const { supervisor, log } = startSupervisor();
+    const slow = engineModel('slow', { settings: { context: 600, environment: { ENGINE_LOAD_MS: '3600000' } } });
+    await supervisor.applyPolicy(enginePolicy([slow, ...two.slice(1)], 1000));
+    const abort = new AbortController();
+    const first = acquire(supervisor, 'slow', abort.signal);
+    await log.until(() => log.states('slow').includes('starting>loading'));
+    abort.abort(new Error('left'));
+    await expect(first).rejects.toThrow('left');
+    expect(viewOf(supervisor, 'slow').residency.kind).toBe('starting');
+    const other = acquire(supervisor, 'four');
+    // Whoever comes while it leaves is not told of that load's end, and has a load of its own.
+    const again = new AbortController();
+    const second = acquire(supervisor, 'slow', again.signal);
+    await (await other).release('ok');
+    await log.until(() => log.states('slow').filter((change) => change === 'starting>loading').length === 2);
+    again.abort(new Error('left too'));
+    await expect(second).rejects.toThrow('left too');
+  });
+
   it('loads one model at a time', async () => {
     const { supervisor, log } = startSupervisor();
     await supervisor.applyPolicy(enginePolicy(['a', 'b', 'c'].map((id) => engineModel(id))));
