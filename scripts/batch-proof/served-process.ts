@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,10 +19,17 @@ export type ServedProcess = {
 
 const SAID_MAX = 20_000;
 
-/** Starts it with `args` behind `serve` and resolves once it listens. Rejects with what it said where it does not. */
-export async function startServing(args: readonly string[]): Promise<ServedProcess> {
-  const program = ['--import', 'tsx', join(packageRoot(), 'src', 'cli.ts'), 'serve', '--port', '0'];
-  const child = spawn(process.execPath, [...program, '--log-format', 'json', ...args], {
+const FROM_SOURCE = ['--import', 'tsx', join(packageRoot(), 'src', 'cli.ts')];
+
+/**
+ * Starts it with `args` behind `serve` and resolves once it listens. Rejects with what it said where it does not. `program`
+ * is what Node is given before them: the sources, where nothing else is said.
+ */
+export async function startServing(
+  args: readonly string[],
+  program: readonly string[] = FROM_SOURCE,
+): Promise<ServedProcess> {
+  const child = spawn(process.execPath, [...program, 'serve', '--port', '0', '--log-format', 'json', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: packageRoot(),
   });
@@ -49,6 +56,21 @@ export async function startServing(args: readonly string[]): Promise<ServedProce
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
   };
+}
+
+/**
+ * Compiles the sources as they are and returns the program of it. Node reads it in a fraction of the time it needs for the
+ * sources, which counts where a clock runs a hundred times as fast as the machine.
+ */
+export function buildProgram(): readonly string[] {
+  const folder = join(packageRoot(), 'node_modules', '.cache', 'sluice-built');
+  const compiler = join(packageRoot(), 'node_modules', 'typescript', 'bin', 'tsc');
+  const built = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.json', '--outDir', folder], {
+    cwd: packageRoot(),
+    encoding: 'utf8',
+  });
+  if (built.status !== 0) throw new Error(`the sources cannot be compiled:\n${built.stdout}${built.stderr}`);
+  return [join(folder, 'src', 'cli.js')];
 }
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
