@@ -74,7 +74,7 @@ export type Prediction = {
   readonly outputKey: OutputKey;
   readonly waitMs: number;
   /** There where it would interrupt work that is running. */
-  readonly interrupts?: true;
+  readonly interrupts?: true | undefined;
   /** Load of the model, eviction of others included. */
   readonly loadMs: number;
   readonly prefillMs: number;

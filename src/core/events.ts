@@ -45,22 +45,22 @@ export type Outcome =
 
 /** Measured course of a request, ms; absent where it never got that far. */
 export type Actual = {
-  readonly queueMs?: number;
-  readonly loadMs?: number;
+  readonly queueMs?: number | undefined;
+  readonly loadMs?: number | undefined;
   /** Arrival to first content part (gateway's view). */
-  readonly ttftMs?: number;
-  readonly e2eMs?: number;
-  readonly promptTokens?: number;
-  readonly cachedTokens?: number;
-  readonly outputTokens?: number;
+  readonly ttftMs?: number | undefined;
+  readonly e2eMs?: number | undefined;
+  readonly promptTokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
   /** The engine's own timings. */
-  readonly prefillMs?: number;
-  readonly decodeMs?: number;
+  readonly prefillMs?: number | undefined;
+  readonly decodeMs?: number | undefined;
   /** Attempts made; 2 = one transparent retry. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** How often it was interrupted for a more urgent request, and the engine's time that was lost by it, ms. */
-  readonly preempted?: number;
-  readonly lostMs?: number;
+  readonly preempted?: number | undefined;
+  readonly lostMs?: number | undefined;
 };
 
 /** Everything that happens; log, metrics and SQLite all read this one stream. */

@@ -6,7 +6,7 @@ import type { Decision, Workload } from '../core/decision.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
-import type { RequestFacts } from '../core/request.ts';
+import { type RequestFacts, withGuess } from '../core/request.ts';
 import type { DecodedGeneration, GenerationCodec } from '../dialects/codec.ts';
 import type { RequestRun, ServeJob } from '../serve/job.ts';
 import { startRequest } from '../serve/request-run.ts';
@@ -98,11 +98,11 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   // A turn of the event loop is spent only where a model is asked.
   const completed = completeFacts(parts, decoded.facts, client);
   const facts = completed instanceof Promise ? await completed : completed;
-  const asked = { ...toWorkload(parts, facts, client), draw: drawOf(arrival.requestId) };
+  const asked = toWorkload(parts, facts, client);
   // Another policy is tried on conversations only.
   const isKept = parts.policy().gateway.recordFeatures && facts.wants === undefined && facts.rawPrompt !== true;
   const features = isKept ? recordFeatures(facts, parts.policy(), asked.task) : undefined;
-  const routed = routeRequest(parts, asked, decoded.chatBody);
+  const routed = routeRequest(parts, { asked, draw: drawOf(arrival.requestId), body: decoded.chatBody });
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
@@ -133,7 +133,11 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   run = startRequest(
     parts.serve,
     {
-      ...arrival,
+      // No spread where every request passes: V8 gives each such object a shape of its own, and every reader of it misses.
+      requestId: arrival.requestId,
+      receivedMs: arrival.receivedMs,
+      receivedAtMs: arrival.receivedAtMs,
+      traceParent: arrival.traceParent,
       client: client?.name ?? 'anonymous',
       workload,
       features,
@@ -182,7 +186,7 @@ function completeFacts(
 ): RequestFacts | Promise<RequestFacts> {
   if (facts.wants !== undefined) return pinEmbeddings(facts, parts, client);
   const guess = parts.classifier.guess(facts);
-  return guess instanceof Promise ? guess.then((late) => ({ ...facts, guess: late })) : { ...facts, guess };
+  return guess instanceof Promise ? guess.then((late) => withGuess(facts, late)) : withGuess(facts, guess);
 }
 
 /** Classifies a request; throws what is wrong with it as the client's mistake. */
@@ -265,14 +269,15 @@ function refuse({ incoming, outgoing }: HttpExchange, { id, codec }: Refused, er
     return;
   }
   const { status, body } = codec.encodeError(error, id);
-  const headers: Record<string, string> = {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': String(Buffer.byteLength(body)),
-    'x-request-id': id,
-    ...retryHeaders(error),
-  };
+  const headers = [
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    String(Buffer.byteLength(body)),
+  ];
+  headers.push('x-request-id', id, ...Object.entries(retryHeaders(error)).flat());
   // The rest of a body we do not want to read is not read: the connection ends with the answer.
-  if (!incoming.complete) headers['connection'] = 'close';
+  if (!incoming.complete) headers.push('connection', 'close');
   outgoing.writeHead(status ?? statusOf(error), headers);
   outgoing.end(body);
 }

@@ -6,7 +6,8 @@ export interface ReplyTarget {
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
-  writeHead(status: number, headers: Record<string, string>): unknown;
+  /** `headers` is name, value, name, value: Node takes that as it is, where an object's keys are looked up one by one. */
+  writeHead(status: number, headers: string[]): unknown;
   /** False when the reader is slower than the writer, until `drain`. */
   write(bytes: Buffer | string): boolean;
   end(bytes: Buffer | string): unknown;

@@ -15,6 +15,9 @@ const EXPLAIN_LIMIT_MS = 1_000;
 /** The request as a chat completion, which is written only when somebody has to count it. */
 export type ChatBody = () => Buffer | string;
 
+/** A request as it was classified, its own number in [0, 1) (see `Workload.draw`), and its body for whoever has to count. */
+export type Asked = { readonly asked: Workload; readonly draw: number; readonly body: ChatBody };
+
 type RouteParts = Pick<HttpParts, 'policy' | 'snapshot' | 'prompts'>;
 
 /**
@@ -22,8 +25,8 @@ type RouteParts = Pick<HttpParts, 'policy' | 'snapshot' | 'prompts'>;
  * the decision, a child is asked for it and the decision made again. A promise is returned only then, so that nobody
  * else waits for a turn of the event loop.
  */
-export function routeRequest(parts: RouteParts, asked: Workload, body: ChatBody): Routed | Promise<Routed> {
-  const workload = withCounts(parts, asked);
+export function routeRequest(parts: RouteParts, { asked, draw, body }: Asked): Routed | Promise<Routed> {
+  const workload = completeWorkload(asked, { draw, promptCounts: countsOf(parts, asked) });
   const [snapshot, policy] = [parts.snapshot(), parts.policy()];
   const decision = decide(workload, snapshot, policy);
   const { prefix } = workload;
@@ -35,7 +38,7 @@ export function routeRequest(parts: RouteParts, asked: Workload, body: ChatBody)
 
 /** The decision as `POST /router/explain` shows it: on exact counts for every tokenizer of which a child is up. */
 export async function routeDryRun(parts: RouteParts, asked: Workload, body: ChatBody): Promise<Routed> {
-  const workload = withCounts(parts, asked);
+  const workload = completeWorkload(asked, { draw: asked.draw, promptCounts: countsOf(parts, asked) });
   const { prefix } = workload;
   if (prefix === undefined) return { workload, decision: decide(workload, parts.snapshot(), parts.policy()) };
   const tokenizers = new Set<string>();
@@ -59,9 +62,29 @@ async function decideCounted(parts: RouteParts, workload: Workload, counting: Co
   return { workload: counted, decision: decide(counted, parts.snapshot(), parts.policy()) };
 }
 
-function withCounts({ prompts }: RouteParts, workload: Workload): Workload {
-  const promptCounts = workload.prefix === undefined ? undefined : prompts.recall(workload.prefix);
-  return promptCounts === undefined ? workload : { ...workload, promptCounts };
+const countsOf = ({ prompts }: RouteParts, { prefix }: Workload): Workload['promptCounts'] =>
+  prefix === undefined ? undefined : prompts.recall(prefix);
+
+// Field by field, for the reason that `withGuess` gives.
+function completeWorkload(asked: Workload, { draw, promptCounts }: Pick<Workload, 'draw' | 'promptCounts'>): Workload {
+  return {
+    class: asked.class,
+    task: asked.task,
+    reasons: asked.reasons,
+    pinnedModel: asked.pinnedModel,
+    openModels: asked.openModels,
+    promptChars: asked.promptChars,
+    messageCount: asked.messageCount,
+    prefix: asked.prefix,
+    promptTokensExact: asked.promptTokensExact,
+    promptCounts,
+    outputTokensMax: asked.outputTokensMax,
+    needs: asked.needs,
+    stream: asked.stream,
+    slo: asked.slo,
+    minQuality: asked.minQuality,
+    draw,
+  };
 }
 
 const isCounted = ({ promptCounts, promptChars }: Workload, tokenizer: string): boolean =>

@@ -10,6 +10,7 @@ export type Listener = Pick<
 /** How the first answer to a key ended. */
 export type SharedEnd = { readonly isGood: boolean; readonly bytes: number };
 
+const REPLAYED = ['idempotent-replayed', 'true'] as const;
 /** Longest answer that is kept for those who come later, bytes; those who listen already get all of a longer one. */
 const KEPT_BYTES_MAX = 2 ** 20;
 
@@ -25,7 +26,7 @@ export class SharedReply implements ReplyTarget {
   readonly #listeners = new Set<Listener>();
   readonly #onDrain: (() => void)[] = [];
   readonly #onClose: (() => void)[] = [];
-  #head: { readonly status: number; readonly headers: Record<string, string> } | undefined;
+  #head: { readonly status: number; readonly headers: string[] } | undefined;
   #kept: Buffer[] | undefined = [];
   #bytes = 0;
   #isSpoiled = false;
@@ -46,19 +47,19 @@ export class SharedReply implements ReplyTarget {
     listener.once('close', () => this.#left(listener));
     if (this.#head === undefined) return;
     const isLate = this.#listeners.size > 1 || this.writableEnded;
-    const headers = isLate ? { ...this.#head.headers, 'idempotent-replayed': 'true' } : this.#head.headers;
+    const headers = isLate ? [...this.#head.headers, ...REPLAYED] : this.#head.headers;
     listener.writeHead(this.#head.status, headers);
     const kept = Buffer.concat(this.#kept ?? []);
     if (this.writableEnded) listener.end(kept);
     else if (kept.length > 0) listener.write(kept);
   }
 
-  writeHead(status: number, headers: Record<string, string>): void {
+  writeHead(status: number, headers: string[]): void {
     this.headersSent = true;
     this.#head = { status, headers };
     let isFirst = true;
     for (const listener of this.#listeners) {
-      listener.writeHead(status, isFirst ? headers : { ...headers, 'idempotent-replayed': 'true' });
+      listener.writeHead(status, isFirst ? headers : [...headers, ...REPLAYED]);
       isFirst = false;
     }
   }

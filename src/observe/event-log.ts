@@ -65,8 +65,9 @@ type Writer = { readonly writeLine: (line: Line, kind: GatewayEvent['kind']) => 
 
 // In pino's form, which log viewers know.
 function jsonLine({ level, message, fields }: Line, event: GatewayEvent['kind']): string {
-  const line = { level: LEVELS[level], time: systemClock.nowMs(), event, ...fields, msg: message };
-  return `${JSON.stringify(line)}\n`;
+  const own = JSON.stringify(fields).slice(1, -1);
+  const comma = own === '' ? '' : ',';
+  return `{"level":${LEVELS[level]},"time":${systemClock.nowMs()},"event":"${event}"${comma}${own},"msg":${JSON.stringify(message)}}\n`;
 }
 
 async function openText(): Promise<Writer> {
@@ -171,7 +172,18 @@ function requestLine(record: RequestRecord): Line {
     model: record.model,
     degraded: record.degraded,
     outcome: outcome.kind,
-    ...actual,
+    queueMs: actual.queueMs,
+    loadMs: actual.loadMs,
+    ttftMs: actual.ttftMs,
+    e2eMs: actual.e2eMs,
+    attempts: actual.attempts,
+    preempted: actual.preempted,
+    lostMs: actual.lostMs,
+    promptTokens: actual.promptTokens,
+    cachedTokens: actual.cachedTokens,
+    outputTokens: actual.outputTokens,
+    prefillMs: actual.prefillMs,
+    decodeMs: actual.decodeMs,
   };
   return {
     level: outcome.kind === 'failed' ? 'warn' : 'info',

@@ -34,7 +34,7 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
     queues: new Map(),
     pinned,
   };
-  const outcome = { workload, prefer: classPolicy.prefer };
+  const { prefer } = classPolicy;
   const assessments: Assessment[] = [];
   for (const model of policy.models.values()) {
     if (!pinned || model.id === workload.pinnedModel) assessments.push(assess(model, circumstances));
@@ -42,17 +42,17 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
   const usable = assessments.filter(({ blocked }) => blocked === undefined);
   const feasible = usable.filter(({ meetsAll }) => meetsAll);
   if (feasible.length > 0) {
-    const ranked = rankFeasible(feasible, classPolicy.prefer);
-    const tried = mayExplore(ranked, classPolicy.prefer)
+    const ranked = rankFeasible(feasible, prefer);
+    const tried = mayExplore(ranked, prefer)
       ? exploredOf(ranked, workload.slo, { draw: workload.draw, share: policy.routing.explore })
       : undefined;
     const first = tried === undefined ? ranked : [tried, ...ranked.filter((assessment) => assessment !== tried)];
     const spares = classPolicy.whenNone === 'degrade' && feasible.length < usable.length;
     const order = spares ? [...first, ...rankDegraded(usable.filter(({ meetsAll }) => !meetsAll))] : first;
-    return choice(order, assessments, { ...outcome, degraded: false, insteadOf: tried && ranked[0]?.model.id });
+    return choice(order, assessments, { workload, prefer, degraded: false, insteadOf: tried && ranked[0]?.model.id });
   }
   if (usable.length > 0 && (pinned || classPolicy.whenNone === 'degrade')) {
-    return choice(rankDegraded(usable), assessments, { ...outcome, degraded: true, insteadOf: undefined });
+    return choice(rankDegraded(usable), assessments, { workload, prefer, degraded: true, insteadOf: undefined });
   }
   return {
     kind: 'refused',

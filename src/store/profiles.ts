@@ -136,7 +136,7 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     observe: (model, observation) => {
       const entry = entries.get(model.id);
       if (entry?.key === undefined) return;
-      const seen = { ...observation, atMs: clock.nowMs() };
+      const seen = stamped(observation, clock.nowMs());
       store.recordObservation(entry.key, seen);
       // The first sight of a model may move the size law, and with it every estimate.
       if (entry.observations.length === 0) everythingChanged();
@@ -151,6 +151,19 @@ export function createProfiles(store: Store, clock: Clock, reference: ReferenceT
     close: () => cancelTimer?.(),
   };
 }
+
+// Field by field: see `withGuess` for what a spread costs here.
+const stamped = (seen: Omit<Observation, 'atMs'>, atMs: number): Observation => ({
+  atMs,
+  promptTokens: seen.promptTokens,
+  cachedTokens: seen.cachedTokens,
+  outputTokens: seen.outputTokens,
+  prefillMs: seen.prefillMs,
+  decodeMs: seen.decodeMs,
+  loadMs: seen.loadMs,
+  promptChars: seen.promptChars,
+  messageCount: seen.messageCount,
+});
 
 /**
  * What is stored and what was observed. Rates are trusted as measured, but how many characters a token has is a matter of the

@@ -18,7 +18,9 @@ class Response extends EventEmitter {
   get writableNeedDrain(): boolean {
     return this.isFull;
   }
-  writeHead(status: number, headers: Record<string, string>): this {
+  writeHead(status: number, pairs: readonly string[]): this {
+    const names = pairs.filter((_, at) => at % 2 === 0);
+    const headers = Object.fromEntries(names.map((name, at) => [name, pairs[2 * at + 1]]));
     Object.assign(this, { status, headers });
     return this;
   }
@@ -69,7 +71,7 @@ describe('a request that is sent again', () => {
     const [one, two, three] = [new Response(), new Response(), new Response()];
     const reply = first(one);
     expect(ask(two)).toBeUndefined();
-    reply.writeHead(200, HEADERS);
+    reply.writeHead(200, Object.entries(HEADERS).flat());
     reply.write('a');
     expect(ask(three)).toBeUndefined();
     reply.write(Buffer.from('b'));
@@ -84,7 +86,7 @@ describe('a request that is sent again', () => {
   it('gets the answer for a minute after its end, and is run again then', () => {
     const { clock, ask, first, answers } = setUp();
     const reply = first();
-    reply.writeHead(200, HEADERS);
+    reply.writeHead(200, Object.entries(HEADERS).flat());
     reply.end('all');
     clock.advance(KEPT_MS - 1);
     const again = new Response();
@@ -97,11 +99,11 @@ describe('a request that is sent again', () => {
   });
 
   it.each([
-    ['its status', (reply: SharedReply) => reply.writeHead(503, {})],
+    ['its status', (reply: SharedReply) => reply.writeHead(503, [])],
     [
       'an error after its status',
       (reply: SharedReply) => {
-        reply.writeHead(200, HEADERS);
+        reply.writeHead(200, Object.entries(HEADERS).flat());
         reply.spoil();
       },
     ],
@@ -159,7 +161,7 @@ describe('those who listen', () => {
     const [one, two] = [new Response(), new Response()];
     const reply = first(one);
     ask(two);
-    reply.writeHead(200, HEADERS);
+    reply.writeHead(200, Object.entries(HEADERS).flat());
     [one.isFull, two.isFull] = [true, true];
     expect(reply.write('a')).toBe(false);
     let resumed = 0;
@@ -178,7 +180,7 @@ describe('those who listen', () => {
     const reply = first(one);
     const seen: string[] = [];
     reply.once('close', () => seen.push('close'));
-    reply.writeHead(200, HEADERS);
+    reply.writeHead(200, Object.entries(HEADERS).flat());
     reply.end('x');
     seen.push('written');
     await new Promise((resolve) => process.nextTick(resolve));
@@ -193,7 +195,7 @@ describe('memory', () => {
     const [one, two] = [new Response(), new Response()];
     const reply = first(one);
     ask(two);
-    reply.writeHead(200, HEADERS);
+    reply.writeHead(200, Object.entries(HEADERS).flat());
     const part = 'x'.repeat(600_000);
     reply.write(part);
     reply.write(part);
@@ -209,14 +211,14 @@ describe('memory', () => {
     const { ask, first, answers } = setUp();
     for (let count = 0; count < 40; count += 1) {
       const reply = first(new Response(), { key: `long-${count}` });
-      reply.writeHead(200, HEADERS);
+      reply.writeHead(200, Object.entries(HEADERS).flat());
       reply.end('x'.repeat(1_000_000));
     }
     expect(answers.size).toBe(16);
     expect(ask(new Response(), { key: 'long-39' })).toBeUndefined();
     for (let count = 0; count < 2 * ENTRIES_MAX; count += 1) {
       const reply = first(new Response(), { key: `short-${count}` });
-      reply.writeHead(200, HEADERS);
+      reply.writeHead(200, Object.entries(HEADERS).flat());
       reply.end('x');
     }
     expect(answers.size).toBeLessThanOrEqual(ENTRIES_MAX);
@@ -233,7 +235,7 @@ describe('memory', () => {
   it('keeps no timer once there is nothing to forget', () => {
     const { clock, first } = setUp();
     const reply = first();
-    reply.writeHead(200, HEADERS);
+    reply.writeHead(200, Object.entries(HEADERS).flat());
     reply.end('x');
     expect(clock.timers()).toBe(1);
     clock.advance(3 * KEPT_MS);
