@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream, mkdirSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { createReadStream, createWriteStream, mkdirSync, readdirSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { GatewayError, messageOf } from '../core/errors.ts';
@@ -23,7 +23,10 @@ export interface FileShelf {
   slice(id: string, offset: number, length: number): Promise<Buffer>;
   /** Nothing where there is none. */
   remove(id: string): Promise<void>;
-  /** Removes what nobody knows; returns how many files. */
+  /**
+   * Removes what the last process left and nobody knows; returns how many files. What came in since the shelf was opened
+   * stays: it may be on its way to its row.
+   */
   sweep(isKnown: (id: string) => boolean): Promise<number>;
 }
 
@@ -32,12 +35,15 @@ const PART = '.part';
 /** Opens the shelf in `folder`, which is made where it does not exist. */
 export function openFileShelf(folder: string): FileShelf {
   mkdirSync(folder, { recursive: true });
+  const left = new Set(readdirSync(folder));
   const pathOf = (id: string) => join(folder, id);
   return {
     folder,
     pathOf,
     write: async (id, pieces, bytesMax = Number.POSITIVE_INFINITY) => {
       const part = `${pathOf(id)}${PART}`;
+      left.delete(id);
+      left.delete(`${id}${PART}`);
       try {
         const bytes = await writePart(part, pieces, bytesMax);
         await rename(part, pathOf(id));
@@ -66,7 +72,8 @@ export function openFileShelf(folder: string): FileShelf {
     },
     remove: (id) => rm(pathOf(id), { force: true }),
     sweep: async (isKnown) => {
-      const unknown = (await readdir(folder)).filter((name) => !isKnown(name));
+      const unknown = [...left].filter((name) => !isKnown(name));
+      left.clear();
       for (const name of unknown) await rm(join(folder, name), { force: true });
       return unknown.length;
     },

@@ -60,11 +60,28 @@ describe('a file shelf', () => {
     await expect(shelf.slice('b', 0, 1)).rejects.toMatchObject({ code: 'store_failed' });
   });
 
-  it('sweeps away what nobody knows', async () => {
-    const shelf = open();
-    await shelf.write('a', pieces('known'));
-    writeFileSync(`${shelf.pathOf('b')}.part`, 'half');
-    expect(await shelf.sweep((id) => id === 'a')).toBe(1);
+  it('sweeps away what the last process left and nobody knows', async () => {
+    const before = open();
+    await before.write('a', pieces('known'));
+    await before.write('b', pieces('without a row'));
+    writeFileSync(`${before.pathOf('c')}.part`, 'half');
+    const shelf = openFileShelf(before.folder);
+    expect(await shelf.sweep((id) => id === 'a')).toBe(2);
     expect(readdirSync(shelf.folder)).toEqual(['a']);
+  });
+
+  it('leaves what comes in while it sweeps, which has no row yet', async () => {
+    const before = open();
+    await before.write('output', pieces('of a batch that was not finished'));
+    const shelf = openFileShelf(before.folder);
+    async function* upload() {
+      yield 'first ';
+      await shelf.sweep(() => false);
+      yield 'last';
+    }
+    await shelf.write('output', pieces('written again'));
+    await shelf.write('upload', upload());
+    expect(await textOf(shelf.read('upload'))).toBe('first last');
+    expect(readdirSync(shelf.folder)).toEqual(['output', 'upload']);
   });
 });
