@@ -2,7 +2,7 @@ import { BATCH_ENDPOINTS, type BatchEndpoint, type BatchRequest, type BatchWhen 
 import { GatewayError, messageOf } from '../core/errors.ts';
 import { parseDurationMs } from '../policy/units.ts';
 import { parseWindows } from '../policy/windows.ts';
-import { nextWallTime } from './wall-time.ts';
+import { dateTimeMs, nextWallTime } from './wall-time.ts';
 
 /** What reading a request needs to know. */
 export type RequestContext = {
@@ -20,6 +20,9 @@ const METADATA_KEY_MAX = 64;
 const METADATA_VALUE_MAX = 512;
 const OUTPUT_LIFE_MIN_S = 3_600;
 const OUTPUT_LIFE_MAX_S = 2_592_000;
+const DAY_MS = 86_400_000;
+/** As far as a completion window goes. Plans look at every window until then. */
+const DEADLINE_MS_MAX = 24 * DAY_MS;
 
 /**
  * Reads the body of `POST /v1/batches`. Beside OpenAI's fields, `metadata` may hold ours: `x_window` (`now`, or windows
@@ -107,12 +110,17 @@ function readWhen(text: string | undefined, timezone: string): BatchWhen {
 }
 
 function readDeadline(text: string, { nowMs, timezone }: RequestContext): number {
-  const atMs = nextWallTime(text, timezone, nowMs) ?? Date.parse(text);
+  const atMs = nextWallTime(text, timezone, nowMs) ?? dateTimeMs(text, timezone);
   const what = 'a time of day such as 07:00, or a time such as 2026-11-21T07:00+01:00';
-  if (!Number.isFinite(atMs))
+  if (atMs === undefined)
     throw invalid(`metadata.x_deadline must be ${what}, not ${JSON.stringify(text)}`, 'metadata.x_deadline');
   if (atMs <= nowMs)
     throw invalid(`metadata.x_deadline ${JSON.stringify(text)} has passed already`, 'metadata.x_deadline');
+  if (atMs > nowMs + DEADLINE_MS_MAX)
+    throw invalid(
+      `metadata.x_deadline ${JSON.stringify(text)} is more than ${DEADLINE_MS_MAX / DAY_MS} days away`,
+      'metadata.x_deadline',
+    );
   return atMs;
 }
 

@@ -115,8 +115,8 @@ function offsetChange(
   return changedMs;
 }
 
-/** Wall clock minus UTC at an instant, ms. */
-function offsetMsAt(timezone: string, timeMs: number): number {
+/** Wall clock of a time zone minus UTC at an instant (ms since 1970), ms. Throws RangeError for an unknown zone. */
+export function offsetMsAt(timezone: string, timeMs: number): number {
   const wholeSecondMs = Math.floor(timeMs / 1000) * 1000;
   const fields: Record<string, number> = {};
   for (const { type, value } of formatterOf(timezone).formatToParts(wholeSecondMs)) fields[type] = Number(value);
