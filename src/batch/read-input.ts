@@ -1,6 +1,7 @@
 import type { BatchEndpoint, BatchFault, NewJob } from '../core/batch.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { RequestFacts } from '../core/request.ts';
+import { DEPTH_MAX, nestsTooDeep } from '../dialects/openai/read-json.ts';
 
 /** Reads the body of one line as its endpoint would; throws what is wrong with it. */
 export type ReadBody = (
@@ -27,7 +28,11 @@ export type InputListener = {
 export const FAULTS_MAX = 100;
 /** Lines handed over together, one transaction of some milliseconds. */
 const LINES_TOGETHER = 250;
+/** Ids are all kept while a file is read, to find those that come twice. */
+const CUSTOM_ID_MAX = 512;
 const NEWLINE = 0x0a;
+/** What some editors put before a text; JSON does not allow it. */
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
  * Reads a JSONL file piece by piece, holding one line at a time and the ids seen. Empty lines are passed over. Resolves
@@ -111,6 +116,9 @@ class InputReader {
     if (typeof customId !== 'string' || customId === '') {
       throw new LineFault('missing_required_parameter', 'custom_id must be a text that is not empty', 'custom_id');
     }
+    if (customId.length > CUSTOM_ID_MAX) {
+      throw new LineFault('invalid_request', `custom_id is longer than ${CUSTOM_ID_MAX} characters`, 'custom_id');
+    }
     const first = this.#ids.get(customId);
     if (first !== undefined) {
       throw new LineFault(
@@ -161,6 +169,7 @@ class LineFault extends Error {
 }
 
 function parseLine(bytes: Buffer): Record<string, unknown> {
+  if (nestsTooDeep(bytes)) throw new LineFault('invalid_json_line', `the line nests deeper than ${DEPTH_MAX} levels`);
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
@@ -180,8 +189,11 @@ async function* linesOf(pieces: AsyncIterable<Buffer>, lineBytesMax: number): As
   const finish = function* (): Generator<Line> {
     number += 1;
     const isTooLong = restBytes > lineBytesMax;
-    const bytes = isTooLong ? Buffer.alloc(0) : Buffer.concat(rest, restBytes);
-    if (isTooLong || bytes.toString('latin1').trim() !== '') yield { number, offset, bytes, isTooLong };
+    const whole = isTooLong ? Buffer.alloc(0) : Buffer.concat(rest, restBytes);
+    const isMarked = number === 1 && whole.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
+    const mark = isMarked ? BYTE_ORDER_MARK.length : 0;
+    const bytes = whole.subarray(mark);
+    if (isTooLong || bytes.toString('latin1').trim() !== '') yield { number, offset: offset + mark, bytes, isTooLong };
     offset += restBytes + 1;
     rest = [];
     restBytes = 0;

@@ -1,7 +1,7 @@
 import { GatewayError, messageOf } from '../../core/errors.ts';
 
 /** Deepest nesting accepted. No real request nests over 30; recursive code further on must not overflow its stack. */
-const DEPTH_MAX = 128;
+export const DEPTH_MAX = 128;
 
 /**
  * Parses a request body that must be one JSON object.
@@ -9,7 +9,7 @@ const DEPTH_MAX = 128;
  */
 export function readJsonObject(bytes: Buffer): Record<string, unknown> {
   if (bytes.length === 0) throw new GatewayError('invalid_request', 'the body is empty; send a JSON object');
-  if (isTooDeep(bytes)) {
+  if (nestsTooDeep(bytes)) {
     throw new GatewayError('invalid_request', `the body nests deeper than ${DEPTH_MAX} levels`);
   }
   let value: unknown;
@@ -27,8 +27,8 @@ export function readJsonObject(bytes: Buffer): Record<string, unknown> {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-// Counts brackets outside strings, before the parser sees them.
-function isTooDeep(bytes: Buffer): boolean {
+/** True for JSON text that nests deeper than {@link DEPTH_MAX}: counts brackets outside strings, before a parser sees them. */
+export function nestsTooDeep(bytes: Buffer): boolean {
   let depth = 0;
   let index = 0;
   while (index < bytes.length) {
