@@ -33,6 +33,7 @@ export interface Batches {
   create(client: string, request: BatchRequest): Batch;
   /** Throws `not_found`; a batch of another client is not found either. */
   find(client: string, id: string): Batch;
+  /** Throws `not_found` where there is no batch `after`: the page that follows it is not known any more. */
   list(client: string, page: Page): readonly Batch[];
   /** Those whose jobs may be run, earliest deadline first. */
   runnable(): readonly Batch[];
@@ -89,6 +90,7 @@ class KeptBatches implements Batches {
   }
 
   list(client: string, page: Page): readonly Batch[] {
+    if (page.after !== undefined) this.find(client, page.after);
     return this.#parts.table.batches(client, page);
   }
 
@@ -137,7 +139,9 @@ class KeptBatches implements Batches {
     const { table, queue, shelf } = this.#parts;
     await shelf.sweep((id) => table.file(id) !== undefined);
     for (const id of table.endedWithJobs()) await queue.forget(id);
-    for (const { id, status } of table.openBatches()) {
+    for (const { id, status, paused } of table.openBatches()) {
+      // What stood in the last process's way may be gone; where it is not, it is said again.
+      if (paused !== undefined) this.pause(id, undefined);
       if (status === 'validating') this.#work(id, () => this.#validate(id));
       if (status === 'cancelling' || status === 'finalizing') this.#work(id, () => this.#finish(id));
     }
@@ -213,6 +217,7 @@ class KeptBatches implements Batches {
       return;
     }
     await queue.forget(id);
+    if (isStopped()) return;
     table.resetBatch(id);
     this.#change(id, { status: 'failed', faults, paused: undefined, times: { failedMs: clock.nowMs() } });
   }

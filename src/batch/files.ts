@@ -24,6 +24,7 @@ export interface Files {
   discard(written: WrittenUpload): Promise<void>;
   /** Throws `not_found`. */
   find(client: string, id: string): StoredFile;
+  /** Throws `not_found` where there is no file `after`: the page that follows it is not known any more. */
   list(client: string, page: Page & { readonly purpose?: string }): readonly StoredFile[];
   read(client: string, id: string): NodeJS.ReadableStream;
   /** Throws `not_found`, or `invalid_request` with status 409 while a batch reads it. */
@@ -70,7 +71,10 @@ export function createFiles({ clock, emit, table, shelf, policy }: FilesParts): 
     },
     discard: ({ id }) => shelf.remove(id),
     find,
-    list: (client, page) => table.files(client, page),
+    list: (client, page) => {
+      if (page.after !== undefined) find(client, page.after);
+      return table.files(client, page);
+    },
     read: (client, id) => shelf.read(find(client, id).id),
     remove: async (client, id) => {
       const file = find(client, id);
@@ -84,9 +88,13 @@ export function createFiles({ clock, emit, table, shelf, policy }: FilesParts): 
       await drop(file.id);
     },
     expire: async () => {
-      const expired = table.expiredFiles(clock.nowMs()).filter(({ id }) => table.readersOf(id).length === 0);
-      for (const { id, filename } of expired) {
+      const expired: StoredFile[] = [];
+      for (const file of table.expiredFiles(clock.nowMs())) {
+        const { id, filename } = file;
+        // Asked just before: a batch may have been made of it while others were deleted.
+        if (table.readersOf(id).length > 0) continue;
         await drop(id);
+        expired.push(file);
         emit({
           kind: 'gateway.notice',
           level: 'info',

@@ -48,6 +48,8 @@ describe('a batch', () => {
     const id = await desk.submit(inputLines(1));
     expect(() => desk.batches.find('you', id)).toThrow(/no such batch/);
     expect(desk.batches.list('you', { limit: 9 })).toEqual([]);
+    expect(desk.batches.list('me', { limit: 9 }).map((batch) => batch.id)).toEqual([id]);
+    expect(() => desk.batches.list('you', { limit: 9, after: id })).toThrow(/no such batch/);
   });
 
   it('with lines that are wrong fails and keeps no jobs', async () => {
@@ -69,6 +71,25 @@ describe('a batch', () => {
     const id = await desk.submit(inputLines(1));
     await desk.batches.idle();
     expect(desk.store.batches.batch(id)).toMatchObject({ status: 'failed', faults: [{ code: 'file_not_found' }] });
+  });
+
+  it('that expires names what failed and what is left in the order of the input', async () => {
+    const desk = openDesk(temporaryFolder());
+    const id = await desk.submit(inputLines(700));
+    await desk.batches.idle();
+    // In pages: lines that failed on both sides of one, and lines that are left before, between and behind them.
+    for (const line of [2, 3, 99, 251, 252, 500, 699]) {
+      const job = (await desk.queue.claim(id, { leaseMs: 1000, line })) as ClaimedJob;
+      const text = JSON.stringify({ custom_id: job.customId });
+      await desk.queue.finish(job, { state: 'failed', model: undefined, text, usage: NO_USAGE });
+    }
+    await desk.work(id, 1);
+    desk.clock.advance(86_400_000);
+    desk.batches.settle();
+    await desk.batches.idle();
+    expect(statusOf(desk, id)).toBe('expired');
+    expect(ids(await desk.lines(id, 'output'))).toEqual(['a1']);
+    expect(ids(await desk.lines(id, 'error'))).toEqual(Array.from({ length: 699 }, (_, index) => `a${index + 2}`));
   });
 
   it('is cancelled while its input is read', async () => {
@@ -207,6 +228,19 @@ describe('a full disk', () => {
     expect(desk.store.batches.batch(id)).toMatchObject({ status: 'completed', paused: undefined });
     expect(desk.notices.filter((notice) => notice.includes('is paused'))).toHaveLength(1);
     expect(await desk.lines(id, 'output')).toHaveLength(3);
+  });
+
+  it('is not said of the next process before it has met it', async () => {
+    const folder = temporaryFolder();
+    const first = openDesk(folder);
+    const id = await first.submit(inputLines(2));
+    await first.batches.idle();
+    first.batches.pause(id, 'the disk is full');
+    first.die();
+    const second = openDesk(folder);
+    expect(second.store.batches.batch(id)?.paused).toBe('the disk is full');
+    await second.batches.recover();
+    expect(second.store.batches.batch(id)?.paused).toBeUndefined();
   });
 
   it('pauses the reading of an input, and it is read when there is room', async () => {
