@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { readExpiry } from '../batch/batch-request.ts';
 import type { Files, WrittenUpload } from '../batch/files.ts';
@@ -28,6 +29,7 @@ export async function receiveUpload(
   const form = openForm(incoming);
   const fields = new Map<string, string>();
   let filename = '';
+  let file: Readable | undefined;
   let writing: Promise<WrittenUpload> | undefined;
   const ended = new Promise<void>((resolve, reject) => {
     form.on('file', (name, stream, givenName) => {
@@ -36,6 +38,7 @@ export async function receiveUpload(
         return;
       }
       filename = givenName.slice(0, FILENAME_MAX);
+      file = stream;
       writing = files.write(stream);
       // Heard below as well; here, so that a full disk ends the upload at once and not after 200 MB.
       writing.catch(reject);
@@ -57,6 +60,8 @@ export async function receiveUpload(
     writing?.then(files.discard, () => undefined);
     incoming.unpipe(form);
     form.destroy();
+    // The form does not end the file it was in the middle of: whoever writes it would wait for ever.
+    file?.destroy(error instanceof Error ? error : undefined);
     // What is still coming is not read; the connection ends with the answer.
     incoming.pause();
     throw error;
