@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { BatchRequest } from '../../src/core/batch.ts';
 import type { StoredFile } from '../../src/store/batch-table.ts';
 import { type BatchDesk, inputLines, openDesk } from '../helpers/batch-desk.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
@@ -108,7 +109,7 @@ describe('a client’s files', () => {
   });
 });
 
-const REQUEST = {
+const REQUEST: Omit<BatchRequest, 'deadlineMs' | 'inputFile'> = {
   ...{ endpoint: '/v1/completions', completionWindow: '24h', metadata: undefined, outputLifeMs: undefined },
   ...{ when: { kind: 'now' }, hasDeadline: false, model: undefined, minQuality: 0 },
-} as const;
+};
