@@ -32,10 +32,11 @@ const LONG_QUANTILE = 0.8;
  */
 export function batchModels(input: BatchModelsInput): readonly PlanModel[] {
   const { snapshot, policy } = input;
+  const workloadOf = workloads();
   return [...policy.models.values()].flatMap((model) => {
     const view = snapshot.models.get(model.id);
     if (view === undefined || !isUsable(model, view, input)) return [];
-    return [planModel(model, view, input)];
+    return [planModel(model, view, { ...input, workloadOf })];
   });
 }
 
@@ -51,8 +52,12 @@ function isUsable(
   return assessMemory(model.id, view, snapshot).kind !== 'never';
 }
 
-function planModel(model: ModelPolicy, view: ModelView, input: BatchModelsInput): PlanModel {
-  const { batch, snapshot, policy, only } = input;
+function planModel(
+  model: ModelPolicy,
+  view: ModelView,
+  input: BatchModelsInput & { readonly workloadOf: WorkloadOf },
+): PlanModel {
+  const { batch, snapshot, policy, only, workloadOf } = input;
   const { service, profile } = serviceFigures(view, model);
   const device = policy.runtimes.get(model.runtime)?.device ?? '';
   const { prefill, decode } = snapshot.knowledge.calibration(device, model.id, service);
@@ -99,6 +104,17 @@ function expectedTokens(
   const { tokens, medianTokens } = guessOutput(workload, snapshot.knowledge, asked);
   return (tokens + medianTokens) / 2;
 }
+
+// A job is looked at for one model after another.
+function workloads(): WorkloadOf {
+  let lately: { readonly job: OpenJob; readonly workload: Workload } | undefined;
+  return (job) => {
+    if (lately?.job !== job) lately = { job, workload: workloadOf(job) };
+    return lately.workload;
+  };
+}
+
+type WorkloadOf = (job: OpenJob) => Workload;
 
 const workloadOf = ({ promptChars, messageCount, maxTokens }: OpenJob): Workload => ({
   ...{ class: 'batch', task: 'chat', reasons: [], pinnedModel: undefined, needs: {}, stream: false, minQuality: 0 },

@@ -61,6 +61,7 @@ const REST_MS = 30_000;
 type Running = {
   readonly item: RunningItem;
   readonly batch: string;
+  readonly planned: PlannedJob;
   readonly device: string;
   readonly model: ModelId;
   readonly line: number;
@@ -251,7 +252,7 @@ class Runner implements BatchRunner {
     const item = (this.#parts.run ?? runItem)(this.#parts, { batch, job, model, line, insteadOf });
     const promisedMs = (this.#firstPlans.get(batch.id)?.(model, job) ?? planned.workMs) + loadMs;
     const started = { startMs: clock.monotonicMs(), plannedMs: planned.workMs + loadMs, promisedMs };
-    const running = { item, batch: batch.id, device, model, line: job.line, ...started };
+    const running = { item, batch: batch.id, planned, device, model, line: job.line, ...started };
     this.#running.add(running);
     const ending = this.#finish(job, running)
       .catch((error: unknown) => this.#notice('error', `${batch.id} line ${job.line}: ${messageOf(error)}`))
@@ -263,7 +264,7 @@ class Runner implements BatchRunner {
     this.#ending.add(ending);
   }
 
-  async #finish(job: ClaimedJob, { item, model, startMs, plannedMs, promisedMs }: Running): Promise<void> {
+  async #finish(job: ClaimedJob, { item, planned, model, startMs, plannedMs, promisedMs }: Running): Promise<void> {
     const cancelRenewal = this.#renew(job, item);
     const end = await item.end;
     cancelRenewal();
@@ -273,7 +274,9 @@ class Runner implements BatchRunner {
       const attempt = { isDone: end.kind === 'done', tookMs, plannedMs, promisedMs };
       this.#spent.set(job.batch, addAttempt(this.#spent.get(job.batch), attempt));
     }
-    if (end.kind === 'preempted' || end.kind === 'later') this.#plans.delete(job.batch);
+    // Whom it made way for should not have to share the machine with the making of a plan.
+    if (end.kind === 'preempted') this.#plans.get(job.batch)?.next.putBack(planned);
+    if (end.kind === 'later') this.#plans.delete(job.batch);
     // What was stopped because its batch has ended says nothing of the model.
     if (end.kind === 'later' && end.error.code !== 'shutting_down') this.#rest(model, end.error.message);
   }

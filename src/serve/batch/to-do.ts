@@ -13,6 +13,8 @@ export interface ToDo {
     device: string,
     skip?: ReadonlySet<ModelId>,
   ): { readonly planned: PlannedJob; readonly loadMs: number } | undefined;
+  /** Puts one that was taken and has made way before all others of its device. */
+  putBack(planned: PlannedJob): void;
   /** What is left on a device: time of the jobs, the sum of its squares, and loads of models that were not begun, ms. */
   left(device: string): { readonly workMs: number; readonly squares: number; readonly loadMs: number };
 }
@@ -31,7 +33,7 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
   for (const planned of order) {
     let queue = queues.get(planned.device);
     if (queue === undefined) {
-      queue = { jobs: [], from: 0, workMs: 0, squares: 0, loads: new Map() };
+      queue = emptyQueue();
       queues.set(planned.device, queue);
     }
     queue.jobs.push(planned);
@@ -69,6 +71,14 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
       size -= 1;
       return { planned, loadMs };
     },
+    putBack: (planned) => {
+      const queue = queues.get(planned.device) ?? emptyQueue();
+      queues.set(planned.device, queue);
+      queue.jobs.splice(queue.from, 0, planned);
+      queue.workMs += planned.workMs;
+      queue.squares += planned.workMs ** 2;
+      size += 1;
+    },
     left: (device) => {
       const { workMs, squares, loads } = queues.get(device) ?? NOTHING;
       const loadMs = [...loads.values()].reduce((sum, one) => sum + one, 0);
@@ -77,5 +87,6 @@ export function createToDo({ order, loadMs }: Pick<Plan, 'order' | 'loadMs'>): T
   };
 }
 
+const emptyQueue = (): Queue => ({ jobs: [], from: 0, workMs: 0, squares: 0, loads: new Map() });
 const NOBODY: ReadonlySet<ModelId> = new Set();
 const NOTHING: Pick<Queue, 'workMs' | 'squares' | 'loads'> = { workMs: 0, squares: 0, loads: new Map() };

@@ -24,6 +24,18 @@ describe('what is still to be begun', () => {
     expect([next.size, next.devices()]).toEqual([1, ['cpu']]);
   });
 
+  it('has one that made way before all others of its device again', () => {
+    const next = createToDo(plan);
+    const taken = next.take('cpu')?.planned;
+    const before = next.left('cpu');
+    next.putBack(taken ?? planned(0, 'none', 'none'));
+    expect(next.size).toBe(3);
+    expect(next.left('cpu')).toMatchObject({ workMs: before.workMs + 10, squares: before.squares + 100 });
+    expect([next.take('cpu'), next.take('cpu')]).toMatchObject([{ planned: { line: 1 } }, { planned: { line: 3 } }]);
+    next.putBack(planned(7, 'other', 'gpu'));
+    expect(next.devices()).toEqual(['cpu', 'npu', 'gpu'].slice(1));
+  });
+
   it('counts a load until its first job is begun', () => {
     const next = createToDo(plan);
     expect(next.left('cpu')).toEqual({ workMs: 20, squares: 200, loadMs: 150 });
