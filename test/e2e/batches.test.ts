@@ -206,24 +206,23 @@ describe('a batch', () => {
   });
 
   it('puts what cannot be answered into the error file', async () => {
-    const long = { messages: [{ role: 'user', content: 'word '.repeat(20_000) }] };
+    const format = { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'nonsense' } } };
     const text = [
       line({ custom_id: 'good' }),
-      line({
-        custom_id: 'bad',
-        body: {
-          ...question(),
-          response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'nonsense' } } },
-        },
-      }),
+      line({ custom_id: 'bad', body: question({ response_format: format }) }),
+      line({ custom_id: 'long', body: question({ messages: [{ role: 'user', content: 'word '.repeat(20_000) }] }) }),
     ].join('\n');
     const done = await ended((await submit(text)).id);
-    expect(done).toMatchObject({ status: 'completed', request_counts: { total: 2, completed: 1, failed: 1 } });
-    const [error] = await contentOf(done.error_file_id);
-    expect(error).toMatchObject({ custom_id: 'bad', error: null });
-    expect(error.response.status_code).toBeGreaterThanOrEqual(400);
-    expect(error.response.body.error.message).toBeTruthy();
-    expect(long.messages).toHaveLength(1);
+    expect(done).toMatchObject({ status: 'completed', request_counts: { total: 3, completed: 1, failed: 2 } });
+    const errors = await contentOf(done.error_file_id);
+    expect(errors).toMatchObject([
+      { custom_id: 'bad', error: null },
+      { custom_id: 'long', error: null, response: { body: { error: { code: 'context_length_exceeded' } } } },
+    ]);
+    for (const { response } of errors) {
+      expect(response.status_code).toBeGreaterThanOrEqual(400);
+      expect(response.body.error.message).toBeTruthy();
+    }
   });
 
   it.each<[string, string, object]>([
@@ -318,6 +317,14 @@ describe('a batch', () => {
     expect(said.length > 0 || fellBack.length === 0).toBe(true);
     const ids = [...results, ...errors].map((row) => row.custom_id);
     expect(new Set(ids).size).toBe(300);
+  });
+
+  it('that no model here can do ends at once, and says why', async () => {
+    const text = line({ custom_id: 'e', url: '/v1/embeddings', body: { input: 'a text' } });
+    const done = await ended((await submit(text, { endpoint: '/v1/embeddings' })).id);
+    expect(done).toMatchObject({ status: 'completed', request_counts: { total: 1, completed: 0, failed: 1 } });
+    const [{ response }] = await contentOf(done.error_file_id);
+    expect(response).toMatchObject({ status_code: 400, body: { error: { message: expect.any(String) } } });
   });
 
   it('runs other endpoints in their own language', async () => {

@@ -29,42 +29,76 @@ const LONG_QUANTILE = 0.8;
  * Models that may do a batch's jobs, each with its expected time per job: rates as routing knows them, corrected by what
  * traffic has taught; answers as long as those of class `batch` were. A model that a line names is there for that line
  * whatever its quality.
+ *
+ * A line that nothing here can ever do is given to a model all the same: it is refused with its reason at once, which a
+ * batch that waits for its deadline would not say.
  */
 export function batchModels(input: BatchModelsInput): readonly PlanModel[] {
   const { snapshot, policy } = input;
   const workloadOf = workloads();
+  const widest = widestOf(input);
   return [...policy.models.values()].flatMap((model) => {
     const view = snapshot.models.get(model.id);
     if (view === undefined || !isUsable(model, view, input)) return [];
-    return [planModel(model, view, { ...input, workloadOf })];
+    return [planModel(model, view, { ...input, workloadOf, widest })];
   });
 }
 
-function isUsable(
-  model: ModelPolicy,
-  view: ModelView,
-  { batch, policy, snapshot, only, resting }: BatchModelsInput,
-): boolean {
-  const isUp = model.enabled && view.availability.kind === 'available' && view.residency.kind !== 'failed';
-  if (!isUp || resting.has(model.id) || (only !== undefined && only !== model.id)) return false;
-  if (model.classes !== undefined && !model.classes.includes('batch')) return false;
-  if (forbiddenModel(model.id, clientNamed(batch.client, policy)) !== undefined) return false;
-  return assessMemory(model.id, view, snapshot).kind !== 'never';
+function isUsable(model: ModelPolicy, view: ModelView, input: BatchModelsInput): boolean {
+  if (!isMeant(model, input) || view.residency.kind === 'failed' || input.resting.has(model.id)) return false;
+  return view.availability.kind === 'available' && assessMemory(model.id, view, input.snapshot).kind !== 'never';
 }
+
+// What the policy allows, whatever state the model is in.
+function isMeant(model: ModelPolicy, { batch, policy, only }: BatchModelsInput): boolean {
+  if (!model.enabled || (only !== undefined && only !== model.id)) return false;
+  if (model.classes !== undefined && !model.classes.includes('batch')) return false;
+  return forbiddenModel(model.id, clientNamed(batch.client, policy)) === undefined;
+}
+
+/** What the models that may do a batch's lines can do at most, those included that cannot be had at the moment. */
+type Widest = { readonly contextTokens: number; readonly isCapable: boolean };
+
+function widestOf(input: BatchModelsInput): Widest {
+  const { batch, policy, snapshot, only } = input;
+  let contextTokens = 0;
+  let isCapable = false;
+  for (const model of policy.models.values()) {
+    const view = snapshot.models.get(model.id);
+    if (view === undefined || !isMeant(model, input)) continue;
+    if (only !== model.id && qualityOf(model, view, 'chat') < batch.request.minQuality) continue;
+    // Nothing is known yet of a model whose file has not been read.
+    const can = isCapableOf(model, view, batch) || (view.facts === undefined && view.availability.kind === 'available');
+    if (!can) continue;
+    isCapable = true;
+    contextTokens = Math.max(contextTokens, contextOf(model, view));
+  }
+  return { contextTokens, isCapable };
+}
+
+function isCapableOf(model: ModelPolicy, view: ModelView, batch: Batch): boolean {
+  const can = (name: 'embeddings' | 'generation') => model.capabilities[name] ?? view.facts?.capabilities[name];
+  return readsOnly(batch) ? can('embeddings') === true : can('generation') !== false;
+}
+
+const contextOf = (model: ModelPolicy, view: ModelView): number =>
+  view.facts?.contextTokens ?? model.settings.context ?? Number.POSITIVE_INFINITY;
+
+const readsOnly = ({ request }: Batch): boolean => request.endpoint === '/v1/embeddings';
 
 function planModel(
   model: ModelPolicy,
   view: ModelView,
-  input: BatchModelsInput & { readonly workloadOf: WorkloadOf },
+  input: BatchModelsInput & { readonly workloadOf: WorkloadOf; readonly widest: Widest },
 ): PlanModel {
-  const { batch, snapshot, policy, only, workloadOf } = input;
+  const { batch, snapshot, policy, only, workloadOf, widest } = input;
   const { service, profile } = serviceFigures(view, model);
   const device = policy.runtimes.get(model.runtime)?.device ?? '';
   const { prefill, decode } = snapshot.knowledge.calibration(device, model.id, service);
   const quality = qualityOf(model, view, 'chat');
   const mayChoose = only === model.id || (view.quarantined === undefined && quality >= batch.request.minQuality);
-  const contextTokens = view.facts?.contextTokens ?? model.settings.context ?? Number.POSITIVE_INFINITY;
-  const isRead = batch.request.endpoint === '/v1/embeddings';
+  const contextTokens = contextOf(model, view);
+  const isRead = readsOnly(batch);
   // Tens of thousands of jobs share a handful of bounds.
   const expected = new Map<number | undefined, number>();
   const outputTokensOf = (workload: Workload): number => {
@@ -75,18 +109,18 @@ function planModel(
     }
     return tokens;
   };
-  const can = (name: 'embeddings' | 'generation') => model.capabilities[name] ?? view.facts?.capabilities[name];
-  const fits = isRead ? can('embeddings') === true : can('generation') !== false;
+  const fits = isCapableOf(model, view, batch) || !widest.isCapable;
   return {
     id: model.id,
     device,
     quality,
     loadMs: view.residency.kind === 'ready' || view.residency.kind === 'busy' ? 0 : service.loadMs,
     workMs: (job) => {
-      if (!fits || (job.model === undefined ? !mayChoose : job.model !== model.id)) return undefined;
+      if (job.model === undefined ? !mayChoose || !fits : job.model !== model.id) return undefined;
       const workload = workloadOf(job);
       const promptTokens = promptTokensOf(workload, profile, view.facts?.tokenizer).tokens;
-      if (!isRead && promptTokens >= contextTokens) return undefined;
+      const isLonger = !isRead && promptTokens >= contextTokens && contextTokens < widest.contextTokens;
+      if (isLonger && job.model === undefined) return undefined;
       const prefillMs = prefillMsOf(service, promptTokens) * prefill.factor;
       if (isRead) return prefillMs;
       return prefillMs + decodeMsOf(service, promptTokens, outputTokensOf(workload)) * decode.factor;
