@@ -167,7 +167,7 @@ describe('the dashboard', () => {
     gateway.writePolicy({ ...policy, gateway: { ...policy.gateway, queue_dept: 7 } });
     await page.getByText('did you mean "queue_depth"?').waitFor();
     gateway.writePolicy({ ...policy, gateway: { ...policy.gateway, queue_depth: 7 } });
-    await page.getByRole('row', { name: 'gateway.queueDepthMax' }).waitFor();
+    await page.getByRole('row', { name: 'gateway.queue_depth' }).waitFor();
     await page.getByText('valid and in force').waitFor();
     expect(await page.getByRole('region', { name: 'Change of the text' }).textContent()).toContain('"queue_depth": 7');
     expect(problems()).toEqual([]);
