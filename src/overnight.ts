@@ -10,12 +10,12 @@ import { describeKnownModels, resolveModelName } from './classify/model-name.ts'
 import { isModelClass } from './core/classes.ts';
 import type { CancelTimer, Clock } from './core/clock.ts';
 import { GatewayError, messageOf } from './core/errors.ts';
-import { FadingCount } from './core/fading-count.ts';
 import type { Policy } from './core/policy.ts';
 import type { Snapshot } from './core/snapshot.ts';
 import type { GenerationCodec } from './dialects/codec.ts';
 import { GENERATION_CODECS, TEXT_CODECS } from './dialects/codecs.ts';
 import type { EventBus } from './observe/event-bus.ts';
+import { watchPeople } from './serve/batch/people.ts';
 import { type BatchRunner, createBatchRunner } from './serve/batch/runner.ts';
 import type { ServeParts } from './serve/job.ts';
 import { openFileShelf } from './store/file-shelf.ts';
@@ -68,16 +68,11 @@ export function openOvernight(parts: OvernightParts): Overnight {
       modelOf: (name) => modelAsked(name, policy(), client),
     }),
   });
-  const quiet = watchPeople(clock, events, lanes);
+  const people = watchPeople(clock, events, lanes);
   const runner = createBatchRunner({
     ...{ clock, emit, policy, batches, queue: store.jobs, shelf, codecOf },
-    ...{
-      serve: parts.serve,
-      snapshot: parts.snapshot,
-      isDraining: parts.isDraining,
-      quietMs: quiet.forMs,
-      usualGapMs: quiet.usualGapMs,
-    },
+    ...{ serve: parts.serve, snapshot: parts.snapshot, isDraining: parts.isDraining },
+    ...{ quietMs: people.quietMs, usualGapMs: people.usualGapMs },
     modelOf: (name) => resolveModelName(name, policy())?.model,
     keepState: (model, keep) => parts.supervisor.connectionOf(model)?.keepState?.(keep),
     hottestCelsius: () => watch.hottest(),
@@ -105,7 +100,7 @@ export function openOvernight(parts: OvernightParts): Overnight {
     },
     close: async () => {
       cancelExpiry();
-      quiet.close();
+      people.close();
       await runner.close();
     },
   };
@@ -127,32 +122,4 @@ function modelAsked(name: string, policy: Policy, client: string): string | unde
   if (policy.gateway.unknownModel === 'auto') return undefined;
   const message = `no model "${name.slice(0, 80)}"; there are: ${describeKnownModels(policy)}`;
   throw new GatewayError('model_not_found', message, { param: 'model' });
-}
-
-/** Requests of the last quarter of an hour or so say how often people ask. */
-const PEOPLE_FADE_MS = 600_000;
-/** Fewer than this are no flow: each is somebody's only question. */
-const FLOW_MIN = 1.8;
-
-// Somebody is there while a request of theirs waits, runs or has just ended.
-function watchPeople(clock: Clock, events: EventBus, lanes: Pick<Lanes, 'views'>) {
-  let lastMs = Number.NEGATIVE_INFINITY;
-  let gapMs = 0;
-  const lately = new FadingCount(PEOPLE_FADE_MS);
-  const stop = events.subscribe((event) => {
-    if (event.kind !== 'request.finished' || event.record.class === 'batch') return;
-    lastMs = clock.monotonicMs();
-    lately.add(lastMs);
-    const count = lately.at(lastMs);
-    gapMs = count < FLOW_MIN ? 0 : PEOPLE_FADE_MS / count;
-  });
-  const isThere = () =>
-    [...lanes.views().values()].some(({ running, waiting }) =>
-      [...running, ...waiting].some((entry) => entry.class !== 'batch'),
-    );
-  return {
-    usualGapMs: () => gapMs,
-    forMs: () => (isThere() ? 0 : clock.monotonicMs() - lastMs),
-    close: stop,
-  };
 }

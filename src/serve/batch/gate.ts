@@ -79,7 +79,7 @@ export type SwapGateInput = {
   readonly snapshot: () => Snapshot;
   /** Time since somebody asked for something, ms. */
   readonly quietMs: () => number;
-  /** Mean time between two requests of people while they were there last, ms; absent or 0 where they come one by one. */
+  /** Mean time between two requests of people while they were there last, ms; absent or 0 where nobody knows. */
   readonly usualGapMs?: () => number;
 };
 

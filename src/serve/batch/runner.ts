@@ -30,10 +30,9 @@ export type BatchRunnerParts = ItemParts & {
   readonly shelf: FileShelf;
   /** Resolves a batch's own model by any of its names; undefined where nobody has it any more. */
   readonly modelOf: (name: string) => ModelId | undefined;
-  /** Time since a request of people was there, ms. */
   readonly isDraining: () => boolean;
+  /** See `people.ts`. */
   readonly quietMs: () => number;
-  /** Mean time between two requests of people while they were there last, ms; 0 where they come one at a time. */
   readonly usualGapMs?: () => number;
   readonly hottestCelsius: () => number | undefined;
   readonly foreignShare: () => number | undefined;
@@ -231,9 +230,13 @@ class Runner implements BatchRunner {
     return new Set(this.#resting.keys());
   }
 
+  // An item does not stand behind people: what was true when it was begun (its model is loaded, nobody has asked for a
+  // while) would no longer be when its turn comes.
   #hasRoom(device: string): boolean {
     const lanes = this.#parts.policy().devices.get(device)?.lanes ?? 0;
-    return [...this.#running].filter((running) => running.device === device).length < lanes;
+    const lane = this.#parts.snapshot().lanes.get(device);
+    const own = [...this.#running].filter((running) => running.device === device).length;
+    return Math.max(own, (lane?.running.length ?? 0) + (lane?.waiting.length ?? 0)) < lanes;
   }
 
   async #begin(batch: Batch, { planned, loadMs }: { planned: PlannedJob; loadMs: number }): Promise<void> {
