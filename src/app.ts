@@ -291,7 +291,7 @@ class RunningGateway implements Gateway {
       authenticate: () => this.#authenticate(),
       limits: this.#accounts.limits,
       usage: this.#accounts.usage,
-      usageSince: store.usageSince,
+      ...{ usageSince: store.usageSince, keepsDecision: store.keepsDecision },
       classifier: createClassifier({ serve, policy, dataDir: this.#options.dataDir, profileOf: sources.profileOf }),
       prompts: this.#prompts,
       snapshot: () => takeSnapshot(sources),

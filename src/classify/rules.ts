@@ -1,5 +1,5 @@
 import type { ClientPolicy } from '../core/client-policy.ts';
-import { type TestKind, testKey } from '../core/features.ts';
+import { type RecordedAnswers, type TestKind, testKey } from '../core/features.ts';
 import type { RuleCondition } from '../core/policy.ts';
 import type { RequestFacts } from '../core/request.ts';
 import { estimatePromptTokens } from './shape.ts';
@@ -75,16 +75,13 @@ function matchHeader(condition: RuleCondition, { facts }: RuleSubject, evidence:
 
 /** True when the system text or the last user message matches. */
 export function textHolds(kind: 'system' | 'last user', pattern: RegExp, facts: RequestFacts): boolean {
-  return (
-    recall(facts, kind, String(pattern)) ??
-    testBounded(pattern, kind === 'system' ? facts.systemText : facts.lastUserText)
-  );
+  if (facts.recorded !== undefined) return recall(facts.recorded, kind, String(pattern));
+  return testBounded(pattern, kind === 'system' ? facts.systemText : facts.lastUserText);
 }
 
 /** True when the request carries the header and its value is as wanted. */
 export function headerHolds(wanted: NonNullable<RuleCondition['header']>, facts: RequestFacts): boolean {
-  const recalled = recall(facts, 'header', describeHeaderTest(wanted));
-  if (recalled !== undefined) return recalled;
+  if (facts.recorded !== undefined) return recall(facts.recorded, 'header', describeHeaderTest(wanted));
   const value = facts.header(wanted.name.toLowerCase());
   if (value === undefined) return false;
   if (wanted.equals !== undefined && value !== wanted.equals) return false;
@@ -121,8 +118,7 @@ export function describeHeaderTest({ name, equals, matches }: NonNullable<RuleCo
 }
 
 // Of a recorded request only the answers are left. A test nobody put then counts as not held, and is noted.
-function recall({ recorded }: RequestFacts, kind: TestKind, condition: string): boolean | undefined {
-  if (recorded === undefined) return undefined;
+function recall(recorded: RecordedAnswers, kind: TestKind, condition: string): boolean {
   const key = testKey(kind, condition);
   const answer = recorded.tests[key];
   if (answer === undefined) recorded.unanswered.add(key);

@@ -40,6 +40,9 @@ const BACKGROUND_PROMPTS: readonly { readonly name: string; readonly pattern: Re
   },
 ];
 
+// One of these stands in everything the expressions above find: nearly every other prompt is told by one look, not by ten.
+const BACKGROUND_WORDS = /tit(?:le|el)|tags|memories|facts about|preferences/i;
+
 /**
  * Class by shape, when neither client, key nor policy said anything: a bounded answer of at most 32 tokens or a known
  * background prompt → route. Undefined where the shape says nothing.
@@ -65,6 +68,7 @@ export function backgroundPrompt(facts: RequestFacts): string | undefined {
   if (facts.recorded !== undefined) return facts.recorded.background ? 'a background prompt' : undefined;
   const system = facts.systemText.slice(0, FINGERPRINT_CHARS);
   const user = facts.lastUserText.slice(0, FINGERPRINT_CHARS);
+  if (!BACKGROUND_WORDS.test(system) && !BACKGROUND_WORDS.test(user)) return undefined;
   for (const { name, pattern } of BACKGROUND_PROMPTS) {
     if (pattern.test(system) || pattern.test(user)) return name;
   }

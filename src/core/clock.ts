@@ -30,18 +30,18 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   sleep: (delayMs, signal) => sleep(delayMs, signal),
-  randomHex: (bytes) => takeRandom(bytes).toString('hex'),
+  randomHex: takeRandomHex,
 };
 
 // Drawn from the system a page at a time: each draw is a call into the kernel's generator, and every request needs an id.
 const POOL_BYTES = 4096;
 let pool = Buffer.alloc(0);
+let poolAt = 0;
 
-function takeRandom(bytes: number): Buffer {
-  if (pool.length < bytes) pool = randomBytes(Math.max(bytes, POOL_BYTES));
-  const taken = pool.subarray(0, bytes);
-  pool = pool.subarray(bytes);
-  return taken;
+function takeRandomHex(bytes: number): string {
+  if (pool.length < poolAt + bytes) [pool, poolAt] = [randomBytes(Math.max(bytes, POOL_BYTES)), 0];
+  poolAt += bytes;
+  return pool.toString('hex', poolAt - bytes, poolAt);
 }
 
 function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {

@@ -45,7 +45,7 @@ export function clientsWithoutKey(policy: Policy, environment: NodeJS.ProcessEnv
   return policy.clients.filter(({ keyEnv }) => (environment[keyEnv] ?? '') === '');
 }
 
-const sha256 = (text: string): Buffer => Buffer.from(hash('sha256', text, 'base64'), 'base64');
+const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 function bearer(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;

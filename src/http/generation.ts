@@ -99,9 +99,7 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   const completed = completeFacts(parts, decoded.facts, client);
   const facts = completed instanceof Promise ? await completed : completed;
   const asked = toWorkload(parts, facts, client);
-  // Another policy is tried on conversations only.
-  const isKept = parts.policy().gateway.recordFeatures && facts.wants === undefined && facts.rawPrompt !== true;
-  const features = isKept ? recordFeatures(facts, parts.policy(), asked.task) : undefined;
+  const features = featuresOf(parts, facts, { task: asked.task, receivedAtMs: arrival.receivedAtMs });
   const routed = routeRequest(parts, { asked, draw: drawOf(arrival.requestId), body: decoded.chatBody });
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
@@ -187,6 +185,17 @@ function completeFacts(
   if (facts.wants !== undefined) return pinEmbeddings(facts, parts, client);
   const guess = parts.classifier.guess(facts);
   return guess instanceof Promise ? guess.then((late) => withGuess(facts, late)) : withGuess(facts, guess);
+}
+
+// Another policy is tried on conversations only, and only where the decision is kept as well.
+function featuresOf(
+  parts: HttpParts,
+  facts: RequestFacts,
+  { task, receivedAtMs }: Pick<Workload, 'task'> & Pick<Arrival, 'receivedAtMs'>,
+): RequestFeatures | undefined {
+  const policy = parts.policy();
+  if (!policy.gateway.recordFeatures || facts.wants !== undefined || facts.rawPrompt === true) return undefined;
+  return parts.keepsDecision(receivedAtMs) ? recordFeatures(facts, policy, task) : undefined;
 }
 
 /** Classifies a request; throws what is wrong with it as the client's mistake. */

@@ -29,6 +29,8 @@ export interface Store extends BenchTables, TuneTable {
   readonly file: string;
   /** Remembers a finished request. */
   recordRequest(record: RequestRecord): void;
+  /** True where the decision on a request that comes now would be kept with it: above ten per second it is not. */
+  keepsDecision(receivedAtMs: number): boolean;
   /** Newest first, those not yet on disk included. */
   recentRequests(limit: number, filter?: RequestFilter): readonly RequestRecord[];
   /** Remembers the engine's timings of one run. */
@@ -165,6 +167,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
     recordUsage: (rows) => buffer.add({ kind: 'usage', rows }),
     recordLearned: (rows) =>
       buffer.add({ kind: 'learned', rows: rows.map(({ key, value }) => ({ key, json: JSON.stringify(value) })) }),
+    keepsDecision: requests.keepsDecision,
     recordRequest: (record) => buffer.add({ kind: 'request', record: requests.trim(record) }),
     recordObservation,
     flush: () => buffer.flush(),

@@ -10,10 +10,10 @@ export const REQUESTS_KEPT_MS = 30 * 24 * 3_600_000;
 /** Requests whose whole list of candidates is kept: the large part of a row, read by people for recent ones only. */
 export const DECISIONS_KEPT = 5_000;
 /**
- * Decisions written per second at most. Far above what a board serves; a load test of thousands per second would spend
- * more on writing the same decision again than on answering.
+ * Decisions written per second at most. Above what a board serves, and what people read; a load test of thousands per
+ * second would spend more on writing the same decision again, some 13 kB with a dozen models, than on answering.
  */
-export const DECISIONS_PER_SECOND = 100;
+export const DECISIONS_PER_SECOND = 10;
 
 /** Rows one round of pruning by age looks at. */
 const PRUNED_AT_ONCE = 2_000;
@@ -48,15 +48,24 @@ export function openRequestTable(database: Database, clock: Clock) {
   let second = 0;
   let decisionsThisSecond = 0;
 
-  const takesDecision = (receivedAtMs: number): boolean => {
+  const startSecond = (receivedAtMs: number): void => {
     const now = Math.floor(receivedAtMs / 1000);
     if (now !== second) decisionsThisSecond = 0;
     second = now;
-    decisionsThisSecond += 1;
-    return decisionsThisSecond <= DECISIONS_PER_SECOND;
+  };
+  const keepsDecision = (receivedAtMs: number): boolean => {
+    startSecond(receivedAtMs);
+    return decisionsThisSecond < DECISIONS_PER_SECOND;
+  };
+  const takesDecision = (receivedAtMs: number): boolean => {
+    const takes = keepsDecision(receivedAtMs);
+    if (takes) decisionsThisSecond += 1;
+    return takes;
   };
 
   return {
+    /** True where the decision of a request that came at this time would be kept, as far as can be told before its end. */
+    keepsDecision,
     /** The record, or above {@link DECISIONS_PER_SECOND} one without the decision: who, when, what it cost, how it ended. */
     trim: (record: RequestRecord): RequestRecord =>
       takesDecision(record.receivedAtMs)

@@ -46,16 +46,13 @@ const sums = new Float64Array(OUTPUTS);
 export function scoresOf(model: LinearModel, features: FeatureVector): Float64Array {
   const { weights, scales, bias } = model;
   const { ids, values, count } = features;
-  sums.fill(0);
-  for (let at = 0; at < count; at += 1) {
-    const value = values[at] as number;
-    const row = (ids[at] as number) * OUTPUTS;
-    for (let column = 0; column < OUTPUTS; column += 1) {
-      sums[column] = (sums[column] as number) + value * (weights[row + column] as number);
-    }
-  }
+  // Column by column: a sum stays in a register, and the rows are in the cache after the first.
   for (let column = 0; column < OUTPUTS; column += 1) {
-    sums[column] = (bias[column] as number) + (sums[column] as number) * (scales[column] as number);
+    let sum = 0;
+    for (let at = 0; at < count; at += 1) {
+      sum += (values[at] as number) * (weights[(ids[at] as number) * OUTPUTS + column] as number);
+    }
+    sums[column] = (bias[column] as number) + sum * (scales[column] as number);
   }
   return sums;
 }
