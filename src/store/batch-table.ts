@@ -49,7 +49,7 @@ export interface BatchTable {
 }
 
 /** See `batch/pace.ts`. */
-export type SavedPace = { readonly meanLog: number; readonly varianceLog: number; readonly n: number };
+export type SavedPace = { readonly scores: readonly number[] };
 
 type BatchRow = {
   readonly id: string;
@@ -143,7 +143,10 @@ export function openBatchTable(database: Database): BatchTable {
     deleteBatch: (id) => void remove.run(id),
     pace: () => {
       const row = selectPace.get();
-      return row === undefined ? undefined : (JSON.parse(row.pace) as SavedPace);
+      if (row === undefined) return undefined;
+      const saved = JSON.parse(row.pace) as Partial<SavedPace>;
+      // One of an older form is learned anew.
+      return Array.isArray(saved.scores) ? { scores: saved.scores } : undefined;
     },
     savePace: (pace) => void upsertPace.run({ pace: JSON.stringify(pace) }),
     addFile: (file) => durably(database, () => insertFile.run({ ...file, expiresMs: file.expiresMs ?? null })),

@@ -1,5 +1,5 @@
 import { openPages } from '../../batch/open-pages.ts';
-import { safetyOf } from '../../batch/pace.ts';
+import type { Reserve } from '../../batch/pace.ts';
 import { type Plan, type PlanModel, planPages } from '../../batch/plan.ts';
 import type { Batch, JobQueue, OpenJob } from '../../core/batch.ts';
 import type { ModelId } from '../../core/ids.ts';
@@ -39,6 +39,7 @@ export type PlanTask = {
   /** Lines that are being worked on. */
   readonly underWay: ReadonlySet<number>;
   readonly takenMs: ReadonlyMap<string, number>;
+  readonly reserve: Reserve;
 };
 
 /**
@@ -67,21 +68,19 @@ function unlessBetter(model: PlanModel, all: readonly PlanModel[]): PlanModel {
 
 /** Plans what is open of a batch, page by page; rejects as the queue does. */
 export async function makePlan(
-  parts: Pick<BatchRunnerParts, 'clock' | 'policy' | 'snapshot' | 'queue' | 'pace' | 'modelOf'>,
-  { batch, resting, underWay, takenMs }: PlanTask,
+  parts: Pick<BatchRunnerParts, 'clock' | 'policy' | 'snapshot' | 'queue' | 'modelOf'>,
+  { batch, resting, underWay, takenMs, reserve }: PlanTask,
 ): Promise<CurrentPlan> {
-  const { clock, policy, snapshot, queue, pace, modelOf } = parts;
+  const { clock, policy, snapshot, queue, modelOf } = parts;
   const only = batch.request.model === undefined ? undefined : (modelOf(batch.request.model) ?? '');
   const openMs = openMsBetween(windowsOf(batch, policy().batch), clock.nowMs(), batch.request.deadlineMs);
   const lanes = new Map([...policy().devices.values()].map((device) => [device.id, device.lanes]));
   const taken = new Map(takenMs);
-  const learned = pace.load();
-  const safety = (concentration: number) => safetyOf(learned, concentration);
   const wholeMs = openMsBetween(windowsOf(batch, policy().batch), batch.times.createdMs, batch.request.deadlineMs);
   const marginMs = Math.min(openMs / 4, wholeMs * MARGIN_SHARE);
   const found = batchModels({ batch, snapshot: snapshot(), policy: policy(), only, resting });
   const models = openMs < wholeMs * LATE_SHARE ? found.map((model) => unlessBetter(model, found)) : found;
-  const input = { models, openMs: openMs - marginMs, lanes, safety, takenMs: taken };
+  const input = { models, openMs: openMs - marginMs, lanes, safety: reserve.plan, takenMs: taken };
   const plan = await planPages(input, jobsLeft(queue, batch.id, underWay));
   const { busyMs, inTime, perModel } = plan;
   const isShort = plan.order.some(({ insteadOf }) => insteadOf !== undefined);

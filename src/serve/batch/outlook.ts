@@ -1,4 +1,4 @@
-import { expectedOf, type Pace, safetyOf } from '../../batch/pace.ts';
+import type { Reserve } from '../../batch/pace.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ModelId } from '../../core/ids.ts';
 import type { Policy } from '../../core/policy.ts';
@@ -25,6 +25,7 @@ export type BatchOutlook = {
 /** What an outlook is taken from. */
 export type OutlookInput = {
   readonly plan: CurrentPlan;
+  readonly reserve: Reserve;
   /** Items that are being worked on: their device and how much of their planned time has not passed, ms. */
   readonly running: readonly { readonly device: string; readonly restMs: number }[];
 };
@@ -36,16 +37,15 @@ export type OutlookInput = {
  * to be needed, so that such a batch ends shortly before its deadline.
  */
 export function predict(
-  parts: { readonly policy: () => Policy; readonly clock: Clock; readonly pace: { load(): Pace } },
+  { policy, clock }: { readonly policy: () => Policy; readonly clock: Clock },
   input: OutlookInput,
 ): Pick<BatchOutlook, 'predictedFinish' | 'promised'> {
-  const { policy, clock } = parts;
   const { plan } = input;
   if (plan.unplanned > 0) return { predictedFinish: null, promised: false };
   const { deadlineMs } = plan.batch.request;
   const windows = windowsOf(plan.batch, policy().batch);
   const nowMs = clock.nowMs();
-  const { expectedMs, safeMs } = timesOf(parts, input);
+  const { expectedMs, safeMs } = timesOf(policy(), input);
   const openMs = openMsBetween(windows, nowMs, deadlineMs);
   const filledMs = plan.isShort ? Math.max(0, openMs - plan.marginMs) * FILLED_SHARE : 0;
   const finishMs = afterOpenMs(windows, nowMs, Math.max(expectedMs, filledMs));
@@ -60,20 +60,19 @@ const FILLED_SHARE = 0.98;
 
 // Time that the busiest device needs, as expected and with its reserve, ms.
 function timesOf(
-  { policy, pace }: { readonly policy: () => Policy; readonly pace: { load(): Pace } },
-  { plan, running }: OutlookInput,
+  policy: Policy,
+  { plan, running, reserve }: OutlookInput,
 ): { readonly expectedMs: number; readonly safeMs: number } {
-  const learned = pace.load();
   let [expectedMs, safeMs] = [0, 0];
-  for (const device of policy().devices.values()) {
+  for (const device of policy.devices.values()) {
     const rests = running.flatMap((one) => (one.device === device.id ? one.restMs : []));
     const { workMs, squares, loadMs } = plan.next.left(device.id);
     const allMs = rests.reduce((sum, ms) => sum + ms, workMs);
     if (allMs <= 0) continue;
     const concentration = rests.reduce((sum, ms) => sum + ms * ms, squares) / allMs ** 2;
     const plannedMs = allMs / device.lanes + loadMs + (plan.takenMs.get(device.id) ?? 0);
-    expectedMs = Math.max(expectedMs, plannedMs * expectedOf(learned));
-    safeMs = Math.max(safeMs, plannedMs * safetyOf(learned, Math.min(1, concentration)));
+    expectedMs = Math.max(expectedMs, plannedMs * reserve.expected);
+    safeMs = Math.max(safeMs, plannedMs * reserve.promise(concentration));
   }
   return { expectedMs, safeMs };
 }

@@ -1,18 +1,19 @@
 import type { Batches } from '../../batch/batches.ts';
-import { learnPace, type Pace, paceSoFar } from '../../batch/pace.ts';
+import type { Pace } from '../../batch/pace.ts';
 import type { PlannedJob } from '../../batch/plan.ts';
 import type { Batch, ClaimedJob, JobQueue } from '../../core/batch.ts';
 import type { CancelTimer } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { EmitEvent } from '../../core/events.ts';
 import type { ModelId } from '../../core/ids.ts';
+import { windowsState } from '../../policy/windows.ts';
 import type { FileShelf } from '../../store/file-shelf.ts';
 import { type CurrentPlan, makePlan, PLAN_AGE_MS } from './current-plan.ts';
-import { gateOf, swapGateOf } from './gate.ts';
+import { gateOf, swapGateOf, windowsOf } from './gate.ts';
 import { type ItemParts, type RunningItem, runItem } from './item.ts';
 import { createResultKeeper, type ResultKeeper } from './keep-result.ts';
 import { type BatchOutlook, predict } from './outlook.ts';
-import { addAttempt, type Spent } from './spent.ts';
+import { createSpentBook, type SpentBook } from './spent.ts';
 
 // Runs the items of batches, one per lane of a device.
 //
@@ -86,7 +87,9 @@ class Runner implements BatchRunner {
   /** By batch: what its first plan expected of jobs. Promises were made by it, so the pace is learned against it. */
   readonly #firstPlans = new Map<string, CurrentPlan['expectedMs']>();
   readonly #resting = new Map<ModelId, number>();
-  readonly #spent = new Map<string, Spent>();
+  readonly #spent: SpentBook;
+  /** Batches whose window is open and that nothing ran of after the last look, at a monotonic time, ms. */
+  #held: { readonly batches: readonly string[]; readonly sinceMs: number } = { batches: [], sinceMs: 0 };
   #cancelTimer: CancelTimer = () => undefined;
   #looking: Promise<void> = Promise.resolve();
   #again = false;
@@ -96,6 +99,7 @@ class Runner implements BatchRunner {
   constructor(parts: BatchRunnerParts) {
     this.#parts = parts;
     this.#keeper = createResultKeeper(parts, () => this.#closed);
+    this.#spent = createSpentBook(parts.pace);
   }
 
   async start(): Promise<void> {
@@ -122,9 +126,7 @@ class Runner implements BatchRunner {
     if (batch === undefined) return undefined;
     const state = this.#states.get(id) ?? 'is looked at';
     const ended = batch.counts.done + batch.counts.failed;
-    const spent = this.#spent.get(id);
-    const perHour = spent === undefined || spent.busyMs <= 0 ? null : (spent.items * 3_600_000) / spent.busyMs;
-    const itemsPerHour = perHour === null ? null : Math.round(perHour * 10) / 10;
+    const itemsPerHour = this.#spent.itemsPerHour(id);
     if (current === undefined) {
       return { state, planned: {}, inTime: ended, predictedFinish: null, promised: false, itemsPerHour };
     }
@@ -136,7 +138,7 @@ class Runner implements BatchRunner {
       state,
       planned: Object.fromEntries(current.perModel) as Record<ModelId, number>,
       inTime: ended + running.length + Math.max(0, current.inTime - (current.size - current.next.size)),
-      ...predict(this.#partsFor(id), { plan: current, running }),
+      ...predict(this.#parts, { plan: current, running, reserve: this.#spent.reserve(id) }),
       itemsPerHour,
     };
   }
@@ -175,11 +177,21 @@ class Runner implements BatchRunner {
     const ids = new Set(runnable.map(({ id }) => id));
     for (const id of this.#plans.keys()) if (!ids.has(id)) this.#forget(id);
     for (const running of this.#running) if (!ids.has(running.batch)) running.item.stop();
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const id of this.#held.batches) this.#spent.waited(id, nowMs - this.#held.sinceMs);
     const takenMs = new Map<string, number>();
     for (const batch of runnable) {
       // One batch that cannot go on must not keep the others from it.
       await this.#advance(batch, takenMs).catch((error: unknown) => this.#say(batch.id, messageOf(error)));
     }
+    const held = this.#running.size > 0 ? [] : runnable.filter((batch) => this.#isHeld(batch));
+    this.#held = { batches: held.map(({ id }) => id), sinceMs: nowMs };
+  }
+
+  #isHeld(batch: Batch): boolean {
+    const { clock, policy } = this.#parts;
+    const isOpen = windowsState(windowsOf(batch, policy().batch), clock.nowMs()).open;
+    return isOpen && (this.#plans.get(batch.id)?.next.size ?? 0) > 0;
   }
 
   #gate(batch: Batch): string | undefined {
@@ -217,8 +229,9 @@ class Runner implements BatchRunner {
     const isFresh = known !== undefined && this.#parts.clock.monotonicMs() - known.madeMs < PLAN_AGE_MS;
     if (isFresh && (known.next.size > 0 || this.#countOf(batch.id) > 0)) return known;
     const lines = [...this.#running].flatMap((running) => (running.batch === batch.id ? running.line : []));
-    const task = { batch, resting: this.#restingNow(), underWay: new Set(lines), takenMs };
-    const current = await makePlan(this.#partsFor(batch.id), task);
+    const reserve = this.#spent.reserve(batch.id);
+    const task = { batch, resting: this.#restingNow(), underWay: new Set(lines), takenMs, reserve };
+    const current = await makePlan(this.#parts, task);
     this.#plans.set(batch.id, current);
     if (!this.#firstPlans.has(batch.id)) this.#firstPlans.set(batch.id, current.expectedMs);
     return current;
@@ -274,8 +287,7 @@ class Runner implements BatchRunner {
     const tookMs = this.#parts.clock.monotonicMs() - startMs;
     await this.#keeper.keep(job, model, { end, tookMs });
     if (end.kind !== 'refused') {
-      const attempt = { isDone: end.kind === 'done', tookMs, plannedMs, promisedMs };
-      this.#spent.set(job.batch, addAttempt(this.#spent.get(job.batch), attempt));
+      this.#spent.add(job.batch, { isDone: end.kind === 'done', tookMs, plannedMs, promisedMs });
     }
     // Whom it made way for should not have to share the machine with the making of a plan.
     if (end.kind === 'preempted') this.#plans.get(job.batch)?.next.putBack(planned);
@@ -308,21 +320,8 @@ class Runner implements BatchRunner {
     this.#notice('warn', `batches leave ${model} alone for ${REST_MS / 1000} s: ${why}`);
   }
 
-  // What is expected of the rest of a batch: past nights, and what it has shown itself.
-  #partsFor(batch: string): BatchRunnerParts {
-    const spent = this.#spent.get(batch);
-    const { pace, ...parts } = this.#parts;
-    const load = () => (spent === undefined ? pace.load() : paceSoFar(pace.load(), spent));
-    return { ...parts, pace: { ...pace, load } };
-  }
-
   #forget(id: string): void {
-    const spent = this.#spent.get(id);
-    if (spent !== undefined) {
-      const { pace } = this.#parts;
-      pace.save(learnPace(pace.load(), spent.busyMs, spent.promisedMs));
-    }
-    this.#spent.delete(id);
+    this.#spent.close(id);
     this.#plans.delete(id);
     this.#firstPlans.delete(id);
     this.#states.delete(id);

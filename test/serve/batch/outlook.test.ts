@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FIRST_PACE } from '../../../src/batch/pace.ts';
+import { FIRST_PACE, reserveOf } from '../../../src/batch/pace.ts';
 import type { Batch } from '../../../src/core/batch.ts';
 import { modelId } from '../../../src/core/ids.ts';
 import type { Policy } from '../../../src/core/policy.ts';
@@ -13,7 +13,6 @@ const clock = fakeClock();
 const parts = {
   clock,
   policy: () => ({ devices: new Map([['cpu', { id: 'cpu', lanes: 1 }]]), batch: { windows: [] } }) as unknown as Policy,
-  pace: { load: () => FIRST_PACE },
 };
 
 function plan(jobs: number, given: Partial<CurrentPlan> = {}): CurrentPlan {
@@ -39,6 +38,7 @@ function plan(jobs: number, given: Partial<CurrentPlan> = {}): CurrentPlan {
     ...given,
   };
 }
+const reserve = reserveOf(FIRST_PACE);
 const hours = (finish: string | null) => (Date.parse(finish ?? '') - clock.nowMs()) / HOUR_MS;
 
 describe('predict', () => {
@@ -46,6 +46,7 @@ describe('predict', () => {
     const { predictedFinish, promised } = predict(parts, {
       plan: plan(100),
       running: [{ device: 'cpu', restMs: HOUR_MS / 4 }],
+      reserve,
     });
     expect(hours(predictedFinish)).toBeCloseTo(1.25 + 1 / 60, 3);
     expect(promised).toBe(true);
@@ -55,23 +56,24 @@ describe('predict', () => {
     const { predictedFinish } = predict(parts, {
       plan: plan(100, { takenMs: new Map([['cpu', 2 * HOUR_MS]]) }),
       running: [],
+      reserve,
     });
     expect(hours(predictedFinish)).toBeCloseTo(3 + 1 / 60, 3);
   });
 
   it('promises less of few answers than of many', () => {
     const takenMs = new Map([['cpu', HOUR_MS]]);
-    expect(predict(parts, { plan: plan(1, { takenMs }), running: [] }).promised).toBe(false);
-    expect(predict(parts, { plan: plan(100, { takenMs }), running: [] }).promised).toBe(true);
+    expect(predict(parts, { plan: plan(1, { takenMs }), running: [], reserve }).promised).toBe(false);
+    expect(predict(parts, { plan: plan(100, { takenMs }), running: [], reserve }).promised).toBe(true);
   });
 
   it('expects a batch that is short of time to use nearly all of it', () => {
-    const { predictedFinish } = predict(parts, { plan: plan(100, { isShort: true }), running: [] });
+    const { predictedFinish } = predict(parts, { plan: plan(100, { isShort: true }), running: [], reserve });
     expect(hours(predictedFinish)).toBeCloseTo(3.92, 3);
   });
 
   it('promises nothing where no model can take a job', () => {
-    const none = predict(parts, { plan: plan(100, { unplanned: 1 }), running: [] });
+    const none = predict(parts, { plan: plan(100, { unplanned: 1 }), running: [], reserve });
     expect(none).toEqual({ predictedFinish: null, promised: false });
   });
 });
