@@ -1,8 +1,5 @@
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
-import { createLlamaServerAdapter } from '../runtimes/llama-server/adapter.ts';
-import { createRkllmAdapter } from '../runtimes/rkllm/adapter.ts';
-import { createSimulatedAdapter } from '../runtimes/simulated/adapter.ts';
 import { createMachineWatch, type MachineWatch } from './bench/machine-watch.ts';
 import type { Clock } from './core/clock.ts';
 import type { ModelId } from './core/ids.ts';
@@ -16,6 +13,7 @@ import { keepLearned } from './store/keep-learned.ts';
 import { openStore, type Store } from './store/open-store.ts';
 import { createProfiles, type Profiles } from './store/profiles.ts';
 import { knownFigures } from './supervise/known-figures.ts';
+import { lazyAdapter } from './supervise/lazy-adapter.ts';
 import { acquireDataLock, type DataLock } from './supervise/lock.ts';
 import { createSupervisor } from './supervise/supervisor.ts';
 import type { Supervisor } from './supervise/supervisor-types.ts';
@@ -85,16 +83,26 @@ export async function openMachine(
   }
 }
 
-/** One adapter per runtime kind; `profileOf` gives what is known of a model, for deadlines that follow its speed. */
+/** One adapter per runtime kind, its code loaded with the first model of the kind; `profileOf` gives what is known of a model, for deadlines that follow its speed. */
 export function createAdapters(
   { clock, events, environment, dataDir, simulation }: MachineOptions,
   profileOf: (model: ModelId) => Profile,
 ): ReadonlyMap<string, RuntimeAdapter> {
-  return new Map<string, RuntimeAdapter>([
-    ['llama-server', createLlamaServerAdapter({ clock, environment, emit: events.emit, dataDir })],
-    ['rkllm', createRkllmAdapter({ clock, environment, dataDir, profileOf })],
-    ['simulated', createSimulatedAdapter({ clock, speed: simulation?.speed ?? 1 })],
-  ]);
+  const adapters = [
+    lazyAdapter('llama-server', async () => {
+      const { createLlamaServerAdapter } = await import('../runtimes/llama-server/adapter.ts');
+      return createLlamaServerAdapter({ clock, environment, emit: events.emit, dataDir });
+    }),
+    lazyAdapter('rkllm', async () => {
+      const { createRkllmAdapter } = await import('../runtimes/rkllm/adapter.ts');
+      return createRkllmAdapter({ clock, environment, dataDir, profileOf });
+    }),
+    lazyAdapter('simulated', async () => {
+      const { createSimulatedAdapter } = await import('../runtimes/simulated/adapter.ts');
+      return createSimulatedAdapter({ clock, speed: simulation?.speed ?? 1 });
+    }),
+  ];
+  return new Map(adapters.map((adapter) => [adapter.kind, adapter]));
 }
 
 function openLearner(store: Store, { emit }: EventBus): Learner {
