@@ -42,6 +42,14 @@ export type ProbeFigures = {
 /** How a measurement ended, with a line for people. A disturbed one is not stored: it would replace better figures. */
 export type IdleOutcome = { readonly kind: 'stored' | 'disturbed'; readonly text: string };
 
+/** Measurements of running children, kept where they were interrupted. */
+export interface IdleRuns {
+  /** Times one short request: about 64 tokens in, 16 out. */
+  probe(model: ModelPolicy, held: HeldChild): Promise<ProbeFigures>;
+  /** Measures what is still to be measured and stores it. */
+  measure(model: ModelPolicy, held: HeldChild): Promise<IdleOutcome>;
+}
+
 type IdleRun = ResultRun & { readonly startedAt: string };
 
 /** A measurement of one model, gone on with where a request interrupted it. */
@@ -58,7 +66,7 @@ const DISTURBED_MAX = 0.5;
  * Measurements on children that run already: no loads, the prompts of `sluice bench` in as many rounds, stored as a
  * measured run. Both functions reject with the signal's reason on abort and with whatever makes a request fail.
  */
-export function createIdleRuns(parts: IdleRunParts) {
+export function createIdleRuns(parts: IdleRunParts): IdleRuns {
   const unfinished = new Map<ModelId, Unfinished>();
 
   const continued = (model: ModelPolicy, signal: AbortSignal): Unfinished => {
@@ -71,8 +79,7 @@ export function createIdleRuns(parts: IdleRunParts) {
     return current;
   };
   return {
-    /** About 64 tokens in, 16 out. */
-    probe: async (model: ModelPolicy, { lease, signal }: HeldChild): Promise<ProbeFigures> => {
+    probe: async (model, { lease, signal }) => {
       const question = { chars: PROBE_CHARS, outputTokens: PROBE_OUTPUT_TOKENS };
       const ask = { model: model.id, clock: parts.clock, signal };
       const { timed, cachedTokens } = await readAnswer(ask, lease, question);
@@ -88,7 +95,7 @@ export function createIdleRuns(parts: IdleRunParts) {
         messageCount: 1,
       };
     },
-    measure: async (model: ModelPolicy, { lease, signal }: HeldChild): Promise<IdleOutcome> => {
+    measure: async (model, { lease, signal }) => {
       const { run, subject } = continued(model, signal);
       const served = servedOf(parts, run, subject);
       for (let round = 0; round < run.repetitions; round += 1) await measureOnChild(served, { round, lease });

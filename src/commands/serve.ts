@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type GatewayOptions, startGateway } from '../app.ts';
-import { BOARDS, findBoard } from '../boards/boards.ts';
 import { systemClock } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import { packageRoot } from '../core/package-root.ts';
@@ -14,7 +13,6 @@ import { parseSizeBytes } from '../policy/units.ts';
 import { openServiceManager } from '../transport/service-manager.ts';
 import { formatTable } from './format-table.ts';
 import { parsePort } from './parse-port.ts';
-import { prepareSimulation } from './prepare-simulation.ts';
 import { runWithHeap } from './run-with-heap.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -122,6 +120,11 @@ async function serveSimulated(
   options: ServeOptions,
   isDefault: { readonly policy: boolean; readonly data: boolean },
 ): Promise<void> {
+  // Loaded only here: a gateway that serves models simulates none.
+  const [{ BOARDS, findBoard }, { prepareSimulation }] = await Promise.all([
+    import('../boards/boards.ts'),
+    import('./prepare-simulation.ts'),
+  ]);
   if (options.simulate === 'list') {
     const rows = BOARDS.map(({ id, title, source }) => [id, title, source]);
     console.log(formatTable(['board', 'what', 'figures from'], rows).join('\n'));

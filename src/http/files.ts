@@ -6,7 +6,6 @@ import type { Bindings } from './app.ts';
 import { clientNameOf } from './client-name.ts';
 import { encodePage, readPage } from './page.ts';
 import type { HttpParts } from './parts.ts';
-import { receiveUpload } from './receive-upload.ts';
 
 const LIMIT_DEFAULT = 10_000;
 
@@ -18,6 +17,8 @@ export function addFileRoutes(app: Hono<Bindings>, parts: HttpParts): void {
     if (parts.isDraining())
       throw new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
     const { files } = parts;
+    // The reader of forms is loaded with the first upload.
+    const { receiveUpload } = await import('./receive-upload.ts');
     const { fields, written } = await receiveUpload(incoming, files);
     try {
       return context.json(encodeFile(files.add({ client, ...fields }, written)));

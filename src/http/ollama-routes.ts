@@ -5,7 +5,7 @@ import type { ClientPolicy } from '../core/client-policy.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ModelPolicy } from '../core/policy.ts';
 import { readJsonObject } from '../dialects/openai/read-json.ts';
-import { type GgufMetadata, readGgufMetadata } from '../transport/gguf-metadata.ts';
+import type { GgufMetadata } from '../transport/gguf-metadata.ts';
 import type { Bindings } from './app.ts';
 import { checkIn } from './check-in.ts';
 import { findModel } from './models.ts';
@@ -91,8 +91,11 @@ async function showModel(name: string, parts: HttpParts, client: ClientPolicy | 
 }
 
 // Only GGUF files tell of themselves in a form known here; one that cannot be read is shown by what else is known.
-const metadataOf = (model: ModelPolicy): Promise<GgufMetadata | undefined> =>
-  model.file.endsWith('.gguf') ? readGgufMetadata(model.file).catch(() => undefined) : Promise.resolve(undefined);
+async function metadataOf({ file }: ModelPolicy): Promise<GgufMetadata | undefined> {
+  if (!file.endsWith('.gguf')) return undefined;
+  const { readGgufMetadata } = await import('../transport/gguf-metadata.ts');
+  return readGgufMetadata(file).catch(() => undefined);
+}
 
 type ShownParts = Pick<ModelPolicy, 'sampling'> & {
   readonly file?: string;

@@ -26,6 +26,8 @@ export async function receiveUpload(
   incoming: IncomingMessage,
   files: Pick<Files, 'write' | 'discard'>,
 ): Promise<{ readonly fields: UploadFields; readonly written: WrittenUpload }> {
+  // Nothing more would be heard of a client that has left already.
+  if (incoming.destroyed) throw left();
   const form = openForm(incoming);
   const fields = new Map<string, string>();
   let filename = '';
@@ -47,7 +49,7 @@ export async function receiveUpload(
     form.on('finish', resolve);
     form.on('error', (error) => reject(invalid(`the upload cannot be read: ${messageOf(error)}`, undefined)));
     incoming.on('close', () => {
-      if (!incoming.complete) reject(new GatewayError('cancelled', 'the client left while sending'));
+      if (!incoming.complete) reject(left());
     });
   });
   incoming.pipe(form);
@@ -95,6 +97,8 @@ function readFields(fields: ReadonlyMap<string, string>, filename: string): Uplo
     seconds === undefined && anchor === undefined ? undefined : readExpiry(anchor, seconds, 'expires_after');
   return { purpose, filename: filename === '' ? 'upload.jsonl' : filename, lifeMs };
 }
+
+const left = (): GatewayError => new GatewayError('cancelled', 'the client left while sending');
 
 const invalid = (message: string, param: string | undefined): GatewayError =>
   new GatewayError('invalid_request', message, param === undefined ? {} : { param });

@@ -1,5 +1,5 @@
 import type { MachineWatch } from '../bench/machine-watch.ts';
-import { createIdleRuns, type IdleRunParts, type ProbeFigures } from '../bench/measure-idle.ts';
+import type { IdleRunParts, IdleRuns, ProbeFigures } from '../bench/measure-idle.ts';
 import type { CancelTimer } from '../core/clock.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { EmitEvent } from '../core/events.ts';
@@ -65,7 +65,7 @@ type Chosen = { readonly model: ModelPolicy; readonly device: string; readonly r
 
 class IdleMeasuring implements IdleBench {
   readonly #parts: IdleBenchParts;
-  readonly #runs: ReturnType<typeof createIdleRuns>;
+  #runs: IdleRuns | undefined;
   /** Models left alone until this time, because measuring them came to nothing. */
   readonly #resting = new Map<ModelId, number>();
   #lastBusyMs: number;
@@ -77,7 +77,6 @@ class IdleMeasuring implements IdleBench {
 
   constructor(parts: IdleBenchParts) {
     this.#parts = parts;
-    this.#runs = createIdleRuns(parts);
     this.#lastBusyMs = parts.clock.monotonicMs();
     parts.lanes.onArrival(() => this.#arrived());
     this.#schedule();
@@ -173,9 +172,9 @@ class IdleMeasuring implements IdleBench {
   async #measureWith({ model, device, reasons }: Chosen, held: Held): Promise<void> {
     let how: Parameters<Lease['release']>[0] = 'failed';
     try {
-      const probe = await this.#runs.probe(model, held);
-      this.#parts.probed(model, probe);
-      const outcome = await this.#runs.measure(model, held);
+      const runs = await this.#loadRuns();
+      this.#parts.probed(model, await runs.probe(model, held));
+      const outcome = await runs.measure(model, held);
       how = 'ok';
       if (outcome.kind === 'disturbed') this.#rest(model.id, held.restMs);
       else this.#parts.remeasured(device, model.id);
@@ -193,6 +192,13 @@ class IdleMeasuring implements IdleBench {
       this.#abort = undefined;
       this.#status = { kind: 'busy' };
     }
+  }
+
+  // Most gateways do not measure, or not soon.
+  async #loadRuns(): Promise<IdleRuns> {
+    const { createIdleRuns } = await import('../bench/measure-idle.ts');
+    this.#runs ??= createIdleRuns(this.#parts);
+    return this.#runs;
   }
 
   #rest(model: ModelId, restMs: number): void {

@@ -7,6 +7,8 @@ import type { Policy } from '../../src/core/policy.ts';
 import type { Profile } from '../../src/core/profile.ts';
 import type { RuntimeConnection } from '../../src/core/runtime.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
+// Loaded beforehand: the first measurement would wait for it in real time, which the clock of these tests does not know.
+import '../../src/bench/measure-idle.ts';
 import { createIdleBench } from '../../src/serve/idle-bench.ts';
 import { modelKey } from '../../src/store/model-key.ts';
 import { openStore } from '../../src/store/open-store.ts';
