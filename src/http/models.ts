@@ -54,7 +54,7 @@ export function encodeModel(model: ModelPolicy, parts: HttpParts) {
     available: view?.availability.kind === 'available',
     reason: view?.availability.kind === 'unavailable' ? view.availability.reason : undefined,
     state: view?.residency.kind,
-    simulated: isSimulated(model, parts.policy()) ? true : undefined,
+    simulated: isSimulated(model, parts.policy(), view?.runtimeVersion) ? true : undefined,
     context_length: view?.facts?.contextTokens ?? model.settings.context,
     capabilities: snakeCase(view?.facts?.capabilities),
     speed: encodeSpeed(model, parts),

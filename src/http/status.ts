@@ -119,7 +119,7 @@ export function encodeModels(parts: HttpParts) {
       aliases: model.aliases,
       runtime: model.runtime,
       device: policy.runtimes.get(model.runtime)?.device,
-      simulated: isSimulated(model, policy),
+      simulated: isSimulated(model, policy, view?.runtimeVersion),
       file: model.file,
       classes: model.classes ?? null,
       quality: model.quality,
@@ -166,6 +166,6 @@ const encodeSimulation = (simulation: HttpParts['simulation']) =>
     ? null
     : { board: simulation.board, speed: simulation.speed, policy_file: simulation.policyFile };
 
-/** True for a model of which only the time is kept. */
-export const isSimulated = (model: ModelPolicy, policy: Policy): boolean =>
-  policy.runtimes.get(model.runtime)?.kind === 'simulated';
+/** True for a model of which only the time is kept, and for one on a library that only pretends to have an NPU. */
+export const isSimulated = (model: ModelPolicy, policy: Policy, version: string | undefined): boolean =>
+  policy.runtimes.get(model.runtime)?.kind === 'simulated' || version?.endsWith('(simulated)') === true;

@@ -39,7 +39,7 @@ function BatchCard({ batch }: { readonly batch: Batch }) {
   return (
     <article class="card item" aria-label={id}>
       <h2>
-        <Badge tone={STATUSES[batch.status] ?? 'plain'} text={batch.status} /> {id}
+        <Badge tone={STATUSES[batch.status] ?? 'plain'} text={batch.status.replaceAll('_', ' ')} /> {id}
       </h2>
       <p>
         <progress max={Math.max(1, counts.total)} value={finished} aria-label={`Progress of ${id}`} /> {finished} of{' '}

@@ -98,7 +98,7 @@ function targetsOf({ slo, task }: Explanation): string {
   const targets = [
     ...(slo.ttft_ms === null ? [] : [`first token within ${showMs(slo.ttft_ms)}`]),
     ...(slo.e2e_ms === null ? [] : [`whole answer within ${showMs(slo.e2e_ms)}`]),
-    `quality of ${slo.min_quality} at least`,
+    ...(slo.min_quality > 0 ? [`quality of ${slo.min_quality} at least`] : []),
   ];
-  return `Task ${task}; targets: ${targets.join(', ')}.`;
+  return `Task ${task}; targets: ${targets.join(', ') || 'none'}.`;
 }
