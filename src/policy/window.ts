@@ -9,8 +9,8 @@
  * With days of the week, the day that counts is the one on which the window began.
  *
  * The next change is either at a crossing of start, end or (with days) midnight at the present UTC offset, or at a change
- * of the offset itself before that; the latter is found by bisection. The result holds until then, so it is kept per window and the usual
- * call is one comparison: Intl costs microseconds, and this runs for every request.
+ * of the offset itself before that; the latter is found by bisection. The result holds until then, so the last ones are kept per
+ * window and the usual call is a comparison or two: Intl costs microseconds, and this runs for every request.
  */
 import type { Window } from '../core/policy.ts';
 
@@ -26,15 +26,18 @@ export type WindowState = {
 type Span = { readonly open: boolean; readonly fromMs: number; readonly untilMs: number };
 
 const DAY_MS = 86_400_000;
-const spans = new WeakMap<Window, Span>();
+/** As many as lie between a batch and its deadline of a day or two. */
+const SPANS_KEPT = 6;
+const spans = new WeakMap<Window, Span[]>();
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 /** State of a window at `nowMs` (ms since 1970), exact over midnight and daylight saving. */
 export function windowState(window: Window, nowMs: number): WindowState {
-  let span = spans.get(window);
-  if (span === undefined || nowMs < span.fromMs || nowMs >= span.untilMs) {
+  const kept = spans.get(window) ?? [];
+  let span = kept.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs);
+  if (span === undefined) {
     span = spanAt(window, nowMs);
-    spans.set(window, span);
+    spans.set(window, [span, ...kept.slice(0, SPANS_KEPT - 1)]);
   }
   return span.open
     ? { open: true, opensInMs: 0, closesInMs: span.untilMs - nowMs }
