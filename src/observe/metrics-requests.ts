@@ -2,7 +2,7 @@ import { MODEL_CLASSES } from '../core/classes.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Actual, GatewayEvent, RequestRecord } from '../core/events.ts';
 import { createEventMetrics } from './metrics-events.ts';
-import type { NumberSeries, Registry } from './registry.ts';
+import { type NumberSeries, type Registry, SERIES_MAX } from './registry.ts';
 
 /**
  * Instruments that count what happens, fed by the event stream: some dozen additions when a request has ended and
@@ -54,6 +54,8 @@ function createFinishedMetrics(registry: Registry): Observe {
     const key = `${record.class}\0${model}\0${record.client}\0${outcome.kind}\0${code}\0${operation}`;
     let observers = known.get(key);
     if (observers === undefined) {
+      // Forgotten ones are looked up again; their series stay.
+      if (known.size >= SERIES_MAX) known.clear();
       const labels = { class: record.class, model, client: record.client, outcome: outcome.kind, code, operation };
       observers = makers.flatMap((make) => make(labels) ?? []);
       known.set(key, observers);

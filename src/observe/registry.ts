@@ -31,7 +31,11 @@ export interface Family<Series> {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
-  /** The series with these label values, one for each label name; made where there is none. Keep it where it is hot. */
+  /**
+   * The series with these label values, one for each label name; made where there is none. Keep it where it is hot. A
+   * family has at most {@link SERIES_MAX}: what comes after them is counted together, in one whose labels all say
+   * {@link OVERFLOW}; a gauge, where a sum would say nothing, is left out.
+   */
   of(...labels: readonly string[]): Series;
   /** Drops every series, for families that are told anew at each reading. */
   clear(): void;
@@ -45,6 +49,11 @@ export type HistogramFamily = Family<HistogramSeries> & {
   readonly kind: 'histogram';
   readonly bounds: readonly number[];
 };
+
+/** Series of one family at most; a policy with thousands of clients, or years of edits to it, must not fill a monitor. */
+export const SERIES_MAX = 5_000;
+/** Value of every label of what is counted together. */
+export const OVERFLOW = 'other';
 
 /** A set of families. */
 export interface Registry {
@@ -63,7 +72,7 @@ export function createRegistry(): Registry {
   };
   return {
     counter: (spec) => add({ kind: 'counter', ...createFamily(spec, numberSeries) }),
-    gauge: (spec) => add({ kind: 'gauge', ...createFamily(spec, numberSeries) }),
+    gauge: (spec) => add({ kind: 'gauge', ...createFamily(spec, numberSeries, { dropsOverflow: true }) }),
     histogram: (spec) =>
       add({
         kind: 'histogram',
@@ -77,8 +86,11 @@ export function createRegistry(): Registry {
 function createFamily<Series>(
   { name, help, labels = [] }: FamilySpec,
   make: (labels: readonly string[]) => Series,
+  { dropsOverflow }: { readonly dropsOverflow: boolean } = { dropsOverflow: false },
 ): Family<Series> {
   const series = new Map<string, Series>();
+  const overflow = labels.map(() => OVERFLOW);
+  const overflowKey = overflow.join('\u0000');
   return {
     name,
     help,
@@ -87,8 +99,11 @@ function createFamily<Series>(
       const key = values.join('\u0000');
       const known = series.get(key);
       if (known !== undefined) return known;
-      const made = make(values);
-      series.set(key, made);
+      const isOver = series.size >= SERIES_MAX;
+      const gathered = isOver && !dropsOverflow ? series.get(overflowKey) : undefined;
+      if (gathered !== undefined) return gathered;
+      const made = make(isOver ? overflow : values);
+      if (!isOver || !dropsOverflow) series.set(isOver ? overflowKey : key, made);
       return made;
     },
     clear: () => series.clear(),

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GatewayEvent, RequestRecord } from '../../src/core/events.ts';
 import { modelId, requestId } from '../../src/core/ids.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
+import { SERIES_MAX } from '../../src/observe/registry.ts';
 import { gatewayState } from '../helpers/gateway-state.ts';
 import { requestRecord } from '../helpers/request-record.ts';
 
@@ -104,6 +105,18 @@ describe('metrics of requests', () => {
     expect(textAfter(events).split('\n').length).toBe(textAfter([finished()]).split('\n').length);
   });
 
+  it('counts together what goes beyond thousands of names', () => {
+    const names = Array.from({ length: 10_000 }, (_, at) => `name-${at}`);
+    const text = textAfter(names.map((name) => finished({ client: name, model: modelId(`model-${name}`) })));
+    const counts = linesWith(text, 'sluice_requests_total{').map((line) => Number(line.split(' ').at(-1)));
+    expect(counts).toHaveLength(SERIES_MAX + 1);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10_000);
+    expect(text).toContain(
+      'sluice_requests_total{class="other",model="other",client="other",outcome="other",code="other"} 5000\n',
+    );
+    expect(linesWith(text, 'gen_ai_server_time_to_first_token_seconds_count{')).toHaveLength(SERIES_MAX + 1);
+  });
+
   it('counts everything else that happens', () => {
     const a = modelId('a');
     const text = textAfter([
@@ -133,6 +146,20 @@ describe('metrics of requests', () => {
 });
 
 describe('metrics of the state', () => {
+  it('leaves out what goes beyond thousands of names, and shows others once there is room', () => {
+    const clients = Array.from({ length: 10_000 }, (_, at) => ({
+      ...{ client: `client-${at}`, running: 1, tokensToday: 2, dailyTokens: undefined },
+    }));
+    let state = gatewayState({ clients });
+    const metrics = createMetrics(() => state);
+    expect(linesWith(metrics.text(), 'sluice_client_running{')).toHaveLength(SERIES_MAX);
+    state = gatewayState({ clients: clients.slice(-2) });
+    expect(linesWith(metrics.text(), 'sluice_client_running{')).toEqual([
+      'sluice_client_running{client="client-9998"} 1',
+      'sluice_client_running{client="client-9999"} 1',
+    ]);
+  });
+
   it('shows lanes, children, batches, clients and sensors', () => {
     const waiting = { route: 0, interactive: 2, quality: 0, batch: 0 };
     const text = textAfter(
