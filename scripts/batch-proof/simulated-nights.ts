@@ -39,6 +39,8 @@ const FIRST_NIGHT_MS = Date.UTC(2026, 9, 10, 18);
 const WINDOW = '22:00-07:00 Europe/Berlin';
 /** Looks come each second in the gateway; here, where only the clock passes between them, each three minutes. */
 const LOOK_MS = 180_000;
+/** Before the window opens nothing happens but that a plan is made. */
+const EARLY_LOOK_MS = 900_000;
 /** Turns of the event loop in which a plan is made and items are begun. */
 const BREATHS = 40;
 
@@ -80,12 +82,13 @@ async function runNight(night: number, seed: number, carried: Carried): Promise<
     foreign: foreignOf(draws, opensMs),
   });
   const stop = new AbortController();
+  const untilLookMs = () => Math.min(EARLY_LOOK_MS, Math.max(LOOK_MS, opensMs - time.nowMs()));
   const clock = {
     ...time,
     // The database keeps whole milliseconds.
     nowMs: () => Math.round(time.nowMs()),
     after: (delayMs: number, callback: () => void) =>
-      time.after(delayMs === 1_000 ? LOOK_MS : delayMs, () => {
+      time.after(delayMs === 1_000 ? untilLookMs() : delayMs, () => {
         callback();
         time.settle();
       }),
@@ -113,7 +116,7 @@ async function runNight(night: number, seed: number, carried: Carried): Promise<
     }
     // One more look of the runner, in which it learns from the night.
     if (batch !== undefined && isEnded(batch.status)) time.after(2 * LOOK_MS, () => stop.abort());
-    else time.after(LOOK_MS, look);
+    else time.after(untilLookMs(), look);
     time.settle();
   };
   time.after(LOOK_MS, look);
