@@ -62,6 +62,7 @@ function attributesOf(record: RequestRecord, operation: string): Attributes {
     'gen_ai.request.model': model,
     'gen_ai.response.model': model,
     'gen_ai.usage.input_tokens': actual.promptTokens,
+    'gen_ai.usage.cache_read.input_tokens': actual.cachedTokens,
     'gen_ai.usage.output_tokens': actual.outputTokens,
     'gen_ai.response.finish_reasons':
       outcome.kind === 'ok' && outcome.finishReason !== undefined ? [outcome.finishReason] : undefined,
@@ -74,7 +75,6 @@ function attributesOf(record: RequestRecord, operation: string): Attributes {
     'sluice.reason': record.reason,
     'sluice.degraded': record.degraded,
     'sluice.stream': record.stream,
-    'sluice.cached_tokens': actual.cachedTokens,
     'sluice.attempts': actual.attempts,
     'sluice.preempted': actual.preempted,
     'sluice.slo.met': outcome.kind === 'ok' ? outcome.sloMet : undefined,

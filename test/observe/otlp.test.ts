@@ -58,6 +58,7 @@ describe('traces over OTLP', () => {
       'gen_ai.operation.name': 'chat',
       'gen_ai.request.model': 'qwen3.5-4b',
       'gen_ai.usage.input_tokens': 100,
+      'gen_ai.usage.cache_read.input_tokens': 40,
       'gen_ai.usage.output_tokens': 41,
       'gen_ai.response.finish_reasons': ['stop'],
       'sluice.request.id': 'r-1',
