@@ -102,6 +102,7 @@ const othersTurn = (): Promise<void> => new Promise((resolve) => setImmediate(re
 
 /** Jobs put in order in one step, some milliseconds. */
 const JOBS_PER_STEP = 5_000;
+const isStepFull = (jobs: number): boolean => jobs % JOBS_PER_STEP === JOBS_PER_STEP - 1;
 /** Time of a job that a model cannot do. */
 const CANNOT = Number.NaN;
 const NOBODY = -1;
@@ -145,7 +146,7 @@ class Workbench {
   *steps(): Generator<undefined, Plan> {
     for (let model = 0; model < this.#models.length; model += 1) {
       // Fewer jobs even each other out less, so that what was enough may not be any more.
-      while (this.#relieve(model)) yield;
+      while (yield* this.#relieve(model)) yield;
       yield;
     }
     const order: PlannedJob[] = [];
@@ -155,22 +156,23 @@ class Workbench {
         const planned = this.#planned(row, model);
         order.push(planned);
         inTime.add(planned);
-        if (order.length % JOBS_PER_STEP === 0) yield;
+        if (isStepFull(order.length)) yield;
       }
     }
     return this.#plan(order, inTime.count());
   }
 
-  // Moves jobs away from a model until its device has time for what is on it; those that save most go first. False where
-  // nothing moved.
-  #relieve(model: number): boolean {
+  // Moves jobs away from a model until its device has time for what is on it; those that save most go first. Returns false
+  // where nothing moved.
+  *#relieve(model: number): Generator<undefined, boolean> {
     const device = this.#models[model]?.device ?? '';
     const safety = this.#safetyOf(device);
     let excessMs = this.#busyMs(device) * safety - this.#timeMs(device);
     if (excessMs <= 0) return false;
     const rows = this.#rowsOf(model);
-    const savedMs = Float64Array.from(rows, (row) => this.#savedMs(row, model));
+    const savedMs = yield* this.#savings(rows, model);
     const sorted = savedMs.toSorted();
+    yield;
     let moves = 0;
     let leastMs = Number.POSITIVE_INFINITY;
     for (let place = sorted.length - 1; place >= 0 && excessMs > 0; place -= 1) {
@@ -182,13 +184,23 @@ class Workbench {
     }
     // Of those that save as much as the last one that has to go, the first lines go.
     let equals = moves - savedMs.reduce((count, saved) => (saved > leastMs ? count + 1 : count), 0);
-    rows.forEach((row, place) => {
+    for (const [place, row] of rows.entries()) {
       const saved = savedMs[place] ?? 0;
-      if (saved < leastMs || (saved === leastMs && equals <= 0)) return;
+      if (saved > leastMs || (saved === leastMs && equals > 0)) this.#choose(row, this.#nextModel(row, model + 1));
       if (saved === leastMs) equals -= 1;
-      this.#choose(row, this.#nextModel(row, model + 1));
-    });
+      if (isStepFull(place)) yield;
+    }
     return moves > 0;
+  }
+
+  // What each of a model's jobs would save by going to the next one.
+  *#savings(rows: readonly number[], model: number): Generator<undefined, Float64Array> {
+    const savedMs = new Float64Array(rows.length);
+    for (const [place, row] of rows.entries()) {
+      savedMs[place] = this.#savedMs(row, model);
+      if (isStepFull(place)) yield;
+    }
+    return savedMs;
   }
 
   #plan(order: readonly PlannedJob[], inTime: number): Plan {

@@ -14,8 +14,8 @@ export type CurrentPlan = Pick<Plan, 'busyMs' | 'inTime' | 'perModel'> & {
   readonly batch: Batch;
   /** What was expected of a job on a model when the plan was made, ms; undefined where the model was not there. */
   readonly expectedMs: (model: ModelId, job: OpenJob) => number | undefined;
-  /** Monotonic, ms. */
-  readonly madeMs: number;
+  /** Monotonic time from which on it is to be made anew, ms. */
+  readonly staleMs: number;
   /** Jobs that were planned, and those that no model can take. */
   readonly size: number;
   readonly unplanned: number;
@@ -29,7 +29,9 @@ export type CurrentPlan = Pick<Plan, 'busyMs' | 'inTime' | 'perModel'> & {
 };
 
 /** A plan is made anew after this long: rates are learned, and people take their share. */
-export const PLAN_AGE_MS = 60_000;
+const PLAN_AGE_MS = 60_000;
+/** Fifty thousand jobs take a second or two of a small board's core to plan: no more than a hundredth of the time goes there. */
+const PLAN_AGES_PER_MAKING = 100;
 
 /** What a plan is made for. */
 export type PlanTask = {
@@ -72,6 +74,7 @@ export async function makePlan(
   { batch, resting, underWay, takenMs, reserve }: PlanTask,
 ): Promise<CurrentPlan> {
   const { clock, policy, snapshot, queue, modelOf } = parts;
+  const beginMs = clock.monotonicMs();
   const only = batch.request.model === undefined ? undefined : (modelOf(batch.request.model) ?? '');
   const openMs = openMsBetween(windowsOf(batch, policy().batch), clock.nowMs(), batch.request.deadlineMs);
   const lanes = new Map([...policy().devices.values()].map((device) => [device.id, device.lanes]));
@@ -83,12 +86,13 @@ export async function makePlan(
   const input = { models, openMs: openMs - marginMs, lanes, safety: reserve.plan, takenMs: taken };
   const plan = await planPages(input, jobsLeft(queue, batch.id, underWay));
   const { busyMs, inTime, perModel } = plan;
+  const madeMs = clock.monotonicMs();
   const isShort = plan.order.some(({ insteadOf }) => insteadOf !== undefined);
   return {
     ...{ batch, busyMs, inTime, perModel, isShort, marginMs, takenMs: taken },
     unplanned: plan.unplanned.length,
     expectedMs: (id, job) => models.find((model) => model.id === id)?.workMs(job),
-    madeMs: clock.monotonicMs(),
+    staleMs: madeMs + Math.max(PLAN_AGE_MS, (madeMs - beginMs) * PLAN_AGES_PER_MAKING),
     size: plan.order.length,
     next: createToDo(plan),
   };

@@ -8,7 +8,7 @@ import type { EmitEvent } from '../../core/events.ts';
 import type { ModelId } from '../../core/ids.ts';
 import { windowsState } from '../../policy/windows.ts';
 import type { FileShelf } from '../../store/file-shelf.ts';
-import { type CurrentPlan, makePlan, PLAN_AGE_MS } from './current-plan.ts';
+import { type CurrentPlan, makePlan } from './current-plan.ts';
 import { gateOf, swapGateOf, windowsOf } from './gate.ts';
 import { type ItemParts, type RunningItem, runItem } from './item.ts';
 import { createResultKeeper, type ResultKeeper } from './keep-result.ts';
@@ -226,8 +226,8 @@ class Runner implements BatchRunner {
 
   async #planOf(batch: Batch, takenMs: ReadonlyMap<string, number>): Promise<CurrentPlan> {
     const known = this.#plans.get(batch.id);
-    const isFresh = known !== undefined && this.#parts.clock.monotonicMs() - known.madeMs < PLAN_AGE_MS;
-    if (isFresh && (known.next.size > 0 || this.#countOf(batch.id) > 0)) return known;
+    const isFresh = known !== undefined && this.#parts.clock.monotonicMs() < known.staleMs;
+    if (isFresh && (known.next.size > 0 || known.unplanned > 0 || this.#countOf(batch.id) > 0)) return known;
     const lines = [...this.#running].flatMap((running) => (running.batch === batch.id ? running.line : []));
     const reserve = this.#spent.reserve(batch.id);
     const task = { batch, resting: this.#restingNow(), underWay: new Set(lines), takenMs, reserve };

@@ -26,7 +26,7 @@ function plan(jobs: number, given: Partial<CurrentPlan> = {}): CurrentPlan {
       busyMs: new Map(),
       inTime: jobs,
       perModel: new Map(),
-      madeMs: 0,
+      staleMs: 0,
       size: jobs,
       unplanned: 0,
       isShort: false,
