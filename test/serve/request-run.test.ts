@@ -35,6 +35,8 @@ function play(
     readonly contextOf?: Readonly<Record<string, number>>;
     readonly acquire?: (model: ModelId) => Promise<Lease> | undefined;
     readonly yieldsTo?: readonly ModelClass[];
+    /** True: nobody waits for it, and it ends where it makes way. */
+    readonly isItem?: boolean;
     readonly needs?: Workload['needs'];
   } = {},
 ) {
@@ -85,6 +87,12 @@ function play(
       told.push('end');
     },
     failed: (error) => told.push(`failed ${error.code}`),
+    ...(given.isItem === true && {
+      madeWay: (spentMs) => {
+        told.push(`made way after ${spentMs}`);
+        return true;
+      },
+    }),
   };
   const asked = workload({ class: 'interactive', stream: true });
   const decision = decide(asked, snapshotOf({ first: {}, second: {} }), policy);
@@ -420,6 +428,33 @@ describe('startRequest', () => {
       expect(first.aborted).toBe(false);
       played.run.abort();
       await expect(waits).resolves.toBeDefined();
+    });
+
+    it('is over where nobody waits for it: at once, whether or not the other could wait', async () => {
+      const played = play({ yieldsTo: ['route'], isItem: true });
+      const { aborted, sink } = await engineOf(played);
+      expect(aborted).toBe(false);
+      sink.head(200, 'text/event-stream');
+      sink.chunk(token);
+      played.clock.advance(4000);
+      const asked = { device: 'cpu', model: modelId('urgent'), class: 'route', predictedMs: 1000 } as const;
+      const ticket = await played.lanes.admit({ ...asked, deadlineMs: Infinity }, new AbortController().signal);
+      expect(played.told).toEqual([`head ${FIRST}`, 'made way after 4000']);
+      expect(played.released).toEqual([[FIRST, 'aborted']]);
+      ticket.release();
+    });
+
+    it('is over already while its model loads, and waits for it no longer', async () => {
+      const acquire = () => new Promise<Lease>(() => undefined);
+      const played = play({ yieldsTo: ['route'], isItem: true, acquire });
+      await settled();
+      played.clock.advance(4000);
+      expect(played.lane()).toMatchObject({ running: [{ preemptible: { atOnce: true, cancelMs: 0 } }] });
+      const asked = { device: 'cpu', model: modelId('urgent'), class: 'route', predictedMs: 1000 } as const;
+      const ticket = await played.lanes.admit({ ...asked, deadlineMs: Infinity }, new AbortController().signal);
+      expect(played.told).toEqual(['made way after 0']);
+      expect(played.records()[0]?.outcome).toEqual({ kind: 'cancelled' });
+      ticket.release();
     });
 
     it('is left alone after the third time', async () => {
