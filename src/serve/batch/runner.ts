@@ -283,10 +283,11 @@ class Runner implements BatchRunner {
   async #finish(job: ClaimedJob, { item, planned, model, startMs, plannedMs, promisedMs }: Running): Promise<void> {
     const cancelRenewal = this.#renew(job, item);
     const end = await item.end;
-    cancelRenewal();
     const tookMs = this.#parts.clock.monotonicMs() - startMs;
-    await this.#keeper.keep(job, model, { end, tookMs });
-    if (end.kind !== 'refused') {
+    // A full disk may keep the result waiting for longer than a lease lasts.
+    await this.#keeper.keep(job, model, { end, tookMs }).finally(cancelRenewal);
+    // One that was stopped by the end of its batch comes after what was learned of it.
+    if (end.kind !== 'refused' && this.#firstPlans.has(job.batch)) {
       this.#spent.add(job.batch, { isDone: end.kind === 'done', tookMs, plannedMs, promisedMs });
     }
     // Whom it made way for should not have to share the machine with the making of a plan.
