@@ -8,6 +8,7 @@ import type { ModelId } from '../core/ids.ts';
 import { readJsonObject } from '../dialects/openai/read-json.ts';
 import type { BatchOutlook } from '../serve/batch/outlook.ts';
 import type { Bindings } from './app.ts';
+import { checkOpen } from './check-open.ts';
 import { clientNameOf } from './client-name.ts';
 import { findModel } from './models.ts';
 import { encodePage, readPage } from './page.ts';
@@ -23,8 +24,7 @@ export function addBatchRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.post('/v1/batches', async (context) => {
     const { incoming } = context.env;
     const client = clientNameOf(parts, incoming);
-    if (parts.isDraining())
-      throw new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
+    checkOpen(parts);
     const policy = parts.policy();
     const body = readJsonObject(await readBody(incoming, policy.gateway.bodyBytesMax));
     const request = readBatchRequest(body, {

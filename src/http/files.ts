@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { Hono } from 'hono';
-import { GatewayError } from '../core/errors.ts';
 import type { StoredFile } from '../store/batch-table.ts';
 import type { Bindings } from './app.ts';
+import { checkOpen } from './check-open.ts';
 import { clientNameOf } from './client-name.ts';
 import { encodePage, readPage } from './page.ts';
 import type { HttpParts } from './parts.ts';
@@ -14,8 +14,7 @@ export function addFileRoutes(app: Hono<Bindings>, parts: HttpParts): void {
   app.post('/v1/files', async (context) => {
     const { incoming } = context.env;
     const client = clientNameOf(parts, incoming);
-    if (parts.isDraining())
-      throw new GatewayError('shutting_down', 'the gateway is shutting down', { retryAfterMs: 5000 });
+    checkOpen(parts);
     const { files } = parts;
     // The reader of forms is loaded with the first upload.
     const { receiveUpload } = await import('./receive-upload.ts');
