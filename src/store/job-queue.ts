@@ -44,15 +44,7 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     VALUES (@batch, @line, @customId, @offset, @length, @promptChars, @messageCount, @maxTokens, @model)
     ON CONFLICT (batch, line) DO NOTHING`);
   const countIn = database.prepare('UPDATE batches SET total = total + ? WHERE id = ?');
-  const selectNext = database.prepare<unknown[], JobRow>(`
-    SELECT batch, line, custom_id AS customId, offset, length, prompt_chars AS promptChars,
-      message_count AS messageCount, max_tokens AS maxTokens, asked_model AS model, attempts, crashes,
-      lost_ms AS lostMs, partial
-    FROM batch_jobs
-    WHERE batch = @batch AND state = 'open' AND (@line IS NULL OR line = @line)
-      AND (lease IS NULL OR lease_until_ms <= @nowMs)
-      AND (SELECT held FROM batches WHERE id = @batch) = 0
-    ORDER BY line LIMIT 1`);
+  const freeJob = freeJobs(database);
   const take = database.prepare(`
     UPDATE batch_jobs SET lease = @lease, lease_until_ms = @untilMs, attempts = attempts + 1
     WHERE batch = @batch AND line = @line`);
@@ -103,7 +95,7 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
   });
   const claim = database.transaction((batch: string, leaseMs: number, line: number | undefined) => {
     const nowMs = clock.nowMs();
-    const row = selectNext.get({ batch, line: line ?? null, nowMs });
+    const row = freeJob(batch, line, nowMs);
     if (row === undefined) return undefined;
     const lease = clock.randomHex(8);
     take.run({ batch, line: row.line, lease, untilMs: nowMs + leaseMs });
@@ -158,6 +150,22 @@ export function openJobQueue(database: Database, clock: Clock, guard: Guard): Jo
     results: async (batch, page) => guard(() => selectResults.all({ batch, ...page })),
     forget: async (batch) => void (await inPieces(() => guard(() => forgetSome.run({ batch }).changes))),
   };
+}
+
+// Each with a statement of its own: one for both would look through all jobs before the line that is asked for.
+function freeJobs(database: Database) {
+  const prepare = (condition: string) =>
+    database.prepare<unknown[], JobRow>(`
+      SELECT batch, line, custom_id AS customId, offset, length, prompt_chars AS promptChars,
+        message_count AS messageCount, max_tokens AS maxTokens, asked_model AS model, attempts, crashes,
+        lost_ms AS lostMs, partial
+      FROM batch_jobs
+      WHERE batch = @batch AND state = 'open' AND ${condition} AND (lease IS NULL OR lease_until_ms <= @nowMs)
+        AND (SELECT held FROM batches WHERE id = @batch) = 0
+      ORDER BY line LIMIT 1`);
+  const [first, exact] = [prepare('TRUE'), prepare('line = @line')];
+  return (batch: string, line: number | undefined, nowMs: number): JobRow | undefined =>
+    line === undefined ? first.get({ batch, nowMs }) : exact.get({ batch, line, nowMs });
 }
 
 // Fifty thousand rows in one statement would keep the process, which passes on tokens, for too long.
