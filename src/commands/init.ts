@@ -1,11 +1,12 @@
 import { constants, existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { GatewayError } from '../core/errors.ts';
 import { formatBytes } from '../core/format.ts';
+import { packageRoot } from '../core/package-root.ts';
 import { type MadePolicy, makePolicy } from '../init/make-policy.ts';
 import { formatTable } from './format-table.ts';
 
@@ -93,7 +94,7 @@ function describe({ plan }: MadePolicy): readonly string[] {
   const { machine, launch, models, unused } = plan;
   const lines = [
     `machine: ${machine.title}, ${machine.memoryBytes === undefined ? 'memory unknown' : formatBytes(machine.memoryBytes)}`,
-    `llama.cpp: ${machine.llamaServer ?? 'not found; install it, or run scripts/install-llama-cpp'}, ${launch.threads} threads`,
+    `llama.cpp: ${machine.llamaServer ?? `not found; install it, or run ${INSTALLER}`}, ${launch.threads} threads`,
   ];
   if (machine.npu !== undefined) {
     const { soc, driver, library } = machine.npu;
@@ -143,14 +144,19 @@ async function keepOld(file: string): Promise<string> {
   }
 }
 
+const INSTALLER = join(packageRoot(), 'scripts', 'install-llama-cpp');
+
 function nextSteps({ plan }: MadePolicy, options: InitOptions): readonly string[] {
   const file = options.output ?? options.policy;
   const named = file === 'routing-policy.yaml' ? '' : ` --policy ${file}`;
-  const missing =
-    plan.machine.llamaServer === undefined ? ['  install llama.cpp, or run scripts/install-llama-cpp'] : [];
+  const missing = plan.machine.llamaServer === undefined ? [`  install llama.cpp, or run ${INSTALLER}`] : [];
+  if (plan.models.length === 0) {
+    const output = options.output === undefined ? named : ` --output ${options.output}`;
+    return [...missing, `  put .gguf files into a folder, then: sluice init --models FOLDER${output} --force`];
+  }
   return [
     ...missing,
-    `  sluice${named} models    # what can be used, and why not`,
+    `  sluice${named} doctor    # what can run here, and what is in the way`,
     `  sluice${named} bench     # measure them`,
     `  sluice${named} serve`,
   ];

@@ -42,7 +42,9 @@ async function readBytes(file: string): Promise<Uint8Array> {
     }
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const remedy = missing ? 'no such file; give one with --policy FILE' : messageOf(cause);
+    const remedy = missing
+      ? 'no such file; give one with --policy FILE, or have "sluice init --models FOLDER" write one'
+      : messageOf(cause);
     throw new GatewayError('invalid_config', `cannot read the policy ${file}: ${remedy}`, { cause });
   } finally {
     await handle?.close();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { tierPath } from '../../src/demo/tiers.ts';
 import { contentOf, postChat, question, sentenceOf, testVariable } from '../helpers/gateway.ts';
@@ -31,6 +32,17 @@ async function listening(child: ReturnType<typeof sluice>): Promise<string> {
 }
 
 describe('sluice init', () => {
+  test('without a model says what to do instead of how to measure it', async () => {
+    const output = join(temporaryFolder(), 'policy.yaml');
+    const init = sluice(['init', '--yes', '--models', temporaryFolder(), '--output', output]);
+    const [said, [code]] = await Promise.all([text(init.stdout), once(init, 'exit')]);
+    expect(said).toContain(
+      `put .gguf files into a folder, then: sluice init --models FOLDER --output ${output} --force`,
+    );
+    expect(said).not.toContain('bench');
+    expect(code).toBe(0);
+  });
+
   test('writes a policy that serves the models of a folder as it is, and the service manager is told of it', async () => {
     const folder = temporaryFolder();
     symlinkSync(tierPath(testVariable('SLUICE_TEST_MODELS'), 'tiny'), join(folder, 'tiny.gguf'));

@@ -26,7 +26,7 @@ describe('loadPolicy', () => {
     const file = join(folder, 'nowhere.yaml');
     await expect(loadPolicy(file)).rejects.toMatchObject({
       code: 'invalid_config',
-      message: `cannot read the policy ${file}: no such file; give one with --policy FILE`,
+      message: `cannot read the policy ${file}: no such file; give one with --policy FILE, or have "sluice init --models FOLDER" write one`,
     });
   });
 

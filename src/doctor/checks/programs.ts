@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { buildCommandLine } from '../../../runtimes/llama-server/command-line.ts';
 import type { ProbedProgram } from '../../../runtimes/llama-server/probe.ts';
 import { messageOf } from '../../core/errors.ts';
+import { packageRoot } from '../../core/package-root.ts';
 import { about, type Finding, fault, fine, note, warning } from '../finding.ts';
 import { type Host, nameList } from '../host.ts';
 import type { LookedModel } from '../look-at-models.ts';
@@ -21,7 +23,8 @@ async function llamaServer(host: Host, name: string, models: readonly LookedMode
   const { tools, files } = host;
   const title = name;
   const path = tools.find(name);
-  const install = 'scripts/install-llama-cpp (Debian packages into a cache folder), or put your own build on PATH';
+  const installer = files.live ? join(packageRoot(), 'scripts/install-llama-cpp') : 'scripts/install-llama-cpp';
+  const install = `${installer} (Debian packages into a cache folder), or put your own build on PATH`;
   if (path === undefined) {
     const why = `it runs ${nameList(models)}`;
     return [fault('llama-server', { title, measured: 'not found', why }, install)];
