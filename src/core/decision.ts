@@ -128,7 +128,10 @@ export type Decision =
       readonly model: ModelId;
       readonly device: string;
       readonly predicted: Prediction;
+      /** Worked out when they are read where the choice was made {@link alone}. */
       readonly candidates: readonly Candidate[];
+      /** The chosen one, where it was taken without weighing the others; nobody could have beaten it. */
+      readonly alone?: Candidate | undefined;
       /** True when no candidate met the targets and the class allows to go on. */
       readonly degraded: boolean;
       /** True when a candidate other than the best was taken, to keep what is known of it fresh. */

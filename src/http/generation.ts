@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { classify } from '../classify/classify.ts';
 import { recordFeatures } from '../classify/record-features.ts';
+import type { Task } from '../core/classes.ts';
 import type { ClientPolicy } from '../core/client-policy.ts';
 import type { Decision, Workload } from '../core/decision.ts';
 import { GatewayError, messageOf } from '../core/errors.ts';
 import type { RequestFeatures } from '../core/features.ts';
 import { drawOf, type RequestId, requestId } from '../core/ids.ts';
+import type { Policy } from '../core/policy.ts';
 import { type RequestFacts, withGuess } from '../core/request.ts';
 import type { DecodedGeneration, GenerationCodec } from '../dialects/codec.ts';
 import type { RequestRun, ServeJob } from '../serve/job.ts';
@@ -99,8 +101,9 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   const completed = completeFacts(parts, decoded.facts, client);
   const facts = completed instanceof Promise ? await completed : completed;
   const asked = toWorkload(parts, facts, client);
-  const features = featuresOf(parts, facts, { task: asked.task, receivedAtMs: arrival.receivedAtMs });
-  const routed = routeRequest(parts, { asked, draw: drawOf(arrival.requestId), body: decoded.chatBody });
+  const isBrief = !parts.keepsDecision(arrival.receivedAtMs);
+  const features = isBrief ? undefined : featuresOf(parts.policy(), facts, asked.task);
+  const routed = routeRequest(parts, { asked, draw: drawOf(arrival.requestId), body: decoded.chatBody, isBrief });
   const { workload, decision } = routed instanceof Promise ? await routed : routed;
   // Its `close` has been and gone while we waited, so nothing would ever stop the run.
   if (outgoing.destroyed) throw new GatewayError('cancelled', 'the client left before its request was begun');
@@ -187,15 +190,10 @@ function completeFacts(
   return guess instanceof Promise ? guess.then((late) => withGuess(facts, late)) : withGuess(facts, guess);
 }
 
-// Another policy is tried on conversations only, and only where the decision is kept as well.
-function featuresOf(
-  parts: HttpParts,
-  facts: RequestFacts,
-  { task, receivedAtMs }: Pick<Workload, 'task'> & Pick<Arrival, 'receivedAtMs'>,
-): RequestFeatures | undefined {
-  const policy = parts.policy();
+// Another policy is tried on conversations only.
+function featuresOf(policy: Policy, facts: RequestFacts, task: Task): RequestFeatures | undefined {
   if (!policy.gateway.recordFeatures || facts.wants !== undefined || facts.rawPrompt === true) return undefined;
-  return parts.keepsDecision(receivedAtMs) ? recordFeatures(facts, policy, task) : undefined;
+  return recordFeatures(facts, policy, task);
 }
 
 /** Classifies a request; throws what is wrong with it as the client's mistake. */

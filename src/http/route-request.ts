@@ -1,7 +1,7 @@
 import type { Decision, Workload } from '../core/decision.ts';
 import type { PrefixMarks } from '../core/prefix-marks.ts';
 import { tokenizersToAsk } from '../route/count-need.ts';
-import { decide } from '../route/decide.ts';
+import { decide, decidePreferred } from '../route/decide.ts';
 import type { HttpParts } from './parts.ts';
 
 /** A request's way has been decided, with the workload it was decided on. */
@@ -15,8 +15,16 @@ const EXPLAIN_LIMIT_MS = 1_000;
 /** The request as a chat completion, which is written only when somebody has to count it. */
 export type ChatBody = () => Buffer | string;
 
-/** A request as it was classified, its own number in [0, 1) (see `Workload.draw`), and its body for whoever has to count. */
-export type Asked = { readonly asked: Workload; readonly draw: number; readonly body: ChatBody };
+/** What is routed. */
+export type Asked = {
+  /** The request as it was classified, and its own number in [0, 1), see `Workload.draw`. */
+  readonly asked: Workload;
+  readonly draw: number;
+  /** Its body for whoever has to count. */
+  readonly body: ChatBody;
+  /** Its decision is not kept: where the class prefers a model, the others need not be weighed. */
+  readonly isBrief: boolean;
+};
 
 type RouteParts = Pick<HttpParts, 'policy' | 'snapshot' | 'prompts'>;
 
@@ -25,10 +33,11 @@ type RouteParts = Pick<HttpParts, 'policy' | 'snapshot' | 'prompts'>;
  * the decision, a child is asked for it and the decision made again. A promise is returned only then, so that nobody
  * else waits for a turn of the event loop.
  */
-export function routeRequest(parts: RouteParts, { asked, draw, body }: Asked): Routed | Promise<Routed> {
+export function routeRequest(parts: RouteParts, { asked, draw, body, isBrief }: Asked): Routed | Promise<Routed> {
   const workload = completeWorkload(asked, { draw, promptCounts: countsOf(parts, asked) });
   const [snapshot, policy] = [parts.snapshot(), parts.policy()];
-  const decision = decide(workload, snapshot, policy);
+  const alone = isBrief ? decidePreferred(workload, snapshot, policy) : undefined;
+  const decision = alone ?? decide(workload, snapshot, policy);
   const { prefix } = workload;
   if (prefix === undefined) return { workload, decision };
   const tokenizers = tokenizersToAsk({ decision, workload, snapshot, policy }, parts.prompts.spreadOf);

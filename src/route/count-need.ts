@@ -18,7 +18,7 @@ export type DecisionMade = {
  */
 export function tokenizersToAsk(made: DecisionMade, spreadOf: (tokenizer: string) => number): ReadonlySet<string> {
   let wanted: Set<string> | undefined;
-  for (const candidate of made.decision.candidates) {
+  for (const candidate of contendersOf(made.decision)) {
     const tokenizer = made.snapshot.models.get(candidate.model)?.facts?.tokenizer;
     if (tokenizer === undefined || !couldWin(candidate, made.decision)) continue;
     if (!isOpen(candidate, made, { tokenizer, spread: spreadOf(tokenizer) })) continue;
@@ -29,6 +29,11 @@ export function tokenizersToAsk(made: DecisionMade, spreadOf: (tokenizer: string
 }
 
 const NONE: ReadonlySet<string> = new Set();
+
+// Where one was taken alone, no count of the prompt helps another one: only whether that one fits is in doubt.
+function contendersOf(decision: Decision): readonly Candidate[] {
+  return decision.kind === 'chosen' && decision.alone !== undefined ? [decision.alone] : decision.candidates;
+}
 
 function couldWin(candidate: Candidate, decision: Decision): boolean {
   if (decision.kind === 'refused' || candidate.model === decision.model) return true;

@@ -23,17 +23,8 @@ const NAMED_LOSERS_MAX = 2;
  * a predicted miss marks it degraded. Its class's window still holds: the client's choice of a model does not open it.
  */
 export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): Decision {
-  const classPolicy = policy.classes[workload.class];
-  const pinned = workload.pinnedModel !== undefined;
-  const circumstances = {
-    workload,
-    snapshot,
-    policy,
-    prior: classPolicy,
-    outputs: new Map(),
-    queues: new Map(),
-    pinned,
-  };
+  const circumstances = circumstancesOf(workload, snapshot, policy);
+  const { prior: classPolicy, pinned } = circumstances;
   const { prefer } = classPolicy;
   const assessments: Assessment[] = [];
   for (const model of policy.models.values()) {
@@ -60,6 +51,66 @@ export function decide(workload: Workload, snapshot: Snapshot, policy: Policy): 
     refusal: refuse(assessments, circumstances),
   };
 }
+
+/**
+ * The same choice without weighing the other models, where the class's `prefer` names one that can serve and meets every
+ * target: it leads whoever else could. Undefined where it takes a whole {@link decide}. The reason names no losers;
+ * candidates and fallbacks are worked out when somebody reads them.
+ */
+export function decidePreferred(workload: Workload, snapshot: Snapshot, policy: Policy): Decision | undefined {
+  const { prefer } = policy.classes[workload.class];
+  const model = prefer === undefined ? undefined : policy.models.get(prefer);
+  if (model === undefined || workload.pinnedModel !== undefined) return undefined;
+  const winner = assess(model, circumstancesOf(workload, snapshot, policy));
+  if (winner.blocked !== undefined || !winner.meetsAll || winner.predicted === undefined) return undefined;
+  const why = asciiLine(whyChosen(winner, [], { workload, prefer, degraded: false, insteadOf: undefined }));
+  return new PreferredDecision(winner, why, () => decide(workload, snapshot, policy));
+}
+
+type ChosenDecision = Extract<Decision, { kind: 'chosen' }>;
+
+class PreferredDecision implements ChosenDecision {
+  readonly kind = 'chosen';
+  readonly model: ModelId;
+  readonly device: string;
+  readonly predicted: Prediction;
+  readonly alone: Candidate;
+  readonly degraded = false;
+  readonly explored = false;
+  readonly reason: string;
+  readonly #decideAll: () => Decision;
+  #all: Decision | undefined;
+
+  constructor(winner: Assessment, why: string, decideAll: () => Decision) {
+    if (winner.predicted === undefined) throw new Error('a model was preferred without a prediction');
+    this.model = winner.model.id;
+    this.device = winner.device;
+    this.predicted = winner.predicted;
+    this.alone = new Weighed(winner, why);
+    this.reason = asciiLine(`${winner.model.id}: ${why}`);
+    this.#decideAll = decideAll;
+  }
+
+  get candidates(): readonly Candidate[] {
+    this.#all ??= this.#decideAll();
+    return this.#all.candidates;
+  }
+
+  get fallbacks(): readonly ModelId[] {
+    this.#all ??= this.#decideAll();
+    return this.#all.kind === 'chosen' ? this.#all.fallbacks : [];
+  }
+}
+
+const circumstancesOf = (workload: Workload, snapshot: Snapshot, policy: Policy) => ({
+  workload,
+  snapshot,
+  policy,
+  prior: policy.classes[workload.class],
+  outputs: new Map(),
+  queues: new Map(),
+  pinned: workload.pinnedModel !== undefined,
+});
 
 // The operator's word is not explored away.
 const mayExplore = (ranked: readonly Assessment[], prefer: ModelId | undefined): boolean =>

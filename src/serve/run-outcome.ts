@@ -157,7 +157,7 @@ export function recordOf(
     promptChars: workload.promptChars,
     messageCount: workload.messageCount,
     hasMedia: hasMedia(workload),
-    candidates: decision.candidates,
+    candidates: decision.alone === undefined ? decision.candidates : [],
     features,
     model: seen.model,
     predicted: seen.predicted,

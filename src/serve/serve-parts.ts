@@ -52,8 +52,8 @@ export function createServeParts(sources: ServeSources): ServeParts {
       if (model === undefined) return;
       const { e2eMs = 0, queueMs = 0 } = record.actual;
       const disturbed = foreignLoad.disturbedSince(clock.monotonicMs() - e2eMs + queueMs);
-      const place = { device: deviceOf(id, policy()), nowMs: clock.nowMs(), disturbed };
-      observeRun({ profiles, learner, ...place }, model, record);
+      const device = deviceOf(id, policy());
+      observeRun({ profiles, learner, device, nowMs: clock.nowMs(), disturbed }, model, record);
     },
   };
 }

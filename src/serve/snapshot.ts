@@ -25,48 +25,115 @@ export type SnapshotSources = {
 
 /**
  * The machine as it is now, for `decide`. Made anew for each request from live views, without touching a disk or
- * another process: a dozen small objects.
+ * another process; to be used at once, since models are looked at as they are asked for.
  */
 export function takeSnapshot(sources: SnapshotSources): Snapshot {
   const policy = sources.policy();
   const nowMs = sources.clock.nowMs();
   const lanes = sources.lanes.views();
-  const views = sources.supervisor.views();
-  const models = new Map<ModelId, ModelView>();
-  for (const model of policy.models.values()) {
-    const view = views.get(model.id);
-    if (view === undefined) continue;
-    const runtime = policy.runtimes.get(model.runtime);
-    const device = runtime?.device ?? '';
-    const profile = sources.profileOf(model, view.facts);
-    const { runtimeVersion } = view;
-    models.set(model.id, {
-      availability: view.availability,
-      facts: view.facts,
-      profile,
-      residency: view.residency,
-      running: view.running,
-      parallel: view.parallel,
-      slotWaitMs: slotWaitMs(model.id, view, lanes.get(device)),
-      memoryBytes: view.memoryBytes,
-      memoryBasis: view.memoryBasis,
-      stale: sources.watch.staleOf({ policy: model, kind: runtime?.kind ?? '', profile, runtimeVersion }),
-      quarantined: quarantineReason(profile),
-      coRun: sources.watch.coRunOf(model),
-      fileWarm: isFileWarm(view, nowMs),
-      lastUsedMs: view.uses.lastMs,
-      usesPerHour: view.uses.at(nowMs),
-      prefixCache: sources.prefixCacheOf(model.id),
-    });
-  }
   return {
     nowMs,
-    models,
+    models: new ModelViews({ sources, policy, nowMs, lanes, views: sources.supervisor.views() }),
     lanes,
     memory: sources.supervisor.memory(),
     windows: windowsOf(policy, nowMs),
     knowledge: sources.knowledge,
     recentSwaps: sources.supervisor.recentSwaps(),
+  };
+}
+
+type Ground = {
+  readonly sources: SnapshotSources;
+  readonly policy: Policy;
+  readonly nowMs: number;
+  readonly lanes: ReadonlyMap<string, LaneView>;
+  readonly views: ReadonlyMap<ModelId, SupervisedModel>;
+};
+
+/** The models of a snapshot, each put together when it is first looked at: a decision may need one of a dozen. */
+class ModelViews implements ReadonlyMap<ModelId, ModelView> {
+  readonly #ground: Ground;
+  readonly #seen = new Map<ModelId, ModelView>();
+  #all: ReadonlyMap<ModelId, ModelView> | undefined;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  get(id: ModelId): ModelView | undefined {
+    const seen = this.#seen.get(id);
+    if (seen !== undefined) return seen;
+    const model = this.#ground.policy.models.get(id);
+    const view = model === undefined ? undefined : modelViewOf(model, this.#ground);
+    if (view !== undefined) this.#seen.set(id, view);
+    return view;
+  }
+
+  has(id: ModelId): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  get size(): number {
+    return this.#whole().size;
+  }
+
+  keys() {
+    return this.#whole().keys();
+  }
+
+  values() {
+    return this.#whole().values();
+  }
+
+  entries() {
+    return this.#whole().entries();
+  }
+
+  [Symbol.iterator]() {
+    return this.#whole()[Symbol.iterator]();
+  }
+
+  forEach(visit: (view: ModelView, id: ModelId, all: ReadonlyMap<ModelId, ModelView>) => void): void {
+    this.#whole().forEach(visit);
+  }
+
+  // In the order of the policy.
+  #whole(): ReadonlyMap<ModelId, ModelView> {
+    if (this.#all !== undefined) return this.#all;
+    const all = new Map<ModelId, ModelView>();
+    for (const id of this.#ground.policy.models.keys()) {
+      const view = this.get(id);
+      if (view !== undefined) all.set(id, view);
+    }
+    this.#all = all;
+    return all;
+  }
+}
+
+function modelViewOf(model: ModelPolicy, { sources, policy, nowMs, lanes, views }: Ground): ModelView | undefined {
+  const view = views.get(model.id);
+  if (view === undefined) return undefined;
+  const runtime = policy.runtimes.get(model.runtime);
+  const device = runtime?.device ?? '';
+  const profile = sources.profileOf(model, view.facts);
+  const { runtimeVersion } = view;
+  return {
+    availability: view.availability,
+    facts: view.facts,
+    profile,
+    residency: view.residency,
+    running: view.running,
+    parallel: view.parallel,
+    slotWaitMs: slotWaitMs(model.id, view, lanes.get(device)),
+    memoryBytes: view.memoryBytes,
+    memoryBasis: view.memoryBasis,
+    stale: sources.watch.staleOf({ policy: model, kind: runtime?.kind ?? '', profile, runtimeVersion }),
+    quarantined: quarantineReason(profile),
+    coRun: sources.watch.coRunOf(model),
+    fileWarm: isFileWarm(view, nowMs),
+    lastUsedMs: view.uses.lastMs,
+    usesPerHour: view.uses.at(nowMs),
+    prefixCache: sources.prefixCacheOf(model.id),
   };
 }
 

@@ -133,6 +133,9 @@ const wordGroups = new Map<number, number[]>();
 const prefixGroups = new Map<number, number[]>();
 const pairGroups = new Map<number, number[]>();
 const chinese: { readonly term: string; readonly group: number }[] = [];
+// The prefixes are looked up at every letter, and nearly always in vain: a look here tells most of the time.
+const FILTER_MASK = 0x3fff;
+const mayBePrefix = new Uint8Array(FILTER_MASK + 1);
 let isReady = false;
 
 /** How many groups there are; their numbers are 0 to this minus one. */
@@ -152,7 +155,7 @@ export function eachGroup(text: string, visit: (group: number, wordIndex: number
     const unit = at < text.length ? text.charCodeAt(at) : 32;
     if (isLetter(unit)) {
       hash = Math.imul((hash === 0 ? SEED : hash) ^ unit, PRIME);
-      prefixHit = prefixGroups.get(hash) ?? prefixHit;
+      if (mayBePrefix[hash & FILTER_MASK] !== 0) prefixHit = prefixGroups.get(hash) ?? prefixHit;
     } else if (hash !== 0) {
       visitAll(wordGroups.get(hash), words, visit);
       visitAll(prefixHit, words, visit);
@@ -193,8 +196,11 @@ function build(): void {
       else if (term.includes(' ')) {
         const [first = '', second = ''] = term.split(' ');
         put(pairGroups, pairHash(hashOf(first), hashOf(second)), group);
-      } else if (term.endsWith('*')) put(prefixGroups, hashOf(term.slice(0, -1)), group);
-      else put(wordGroups, hashOf(term), group);
+      } else if (term.endsWith('*')) {
+        const hash = hashOf(term.slice(0, -1));
+        put(prefixGroups, hash, group);
+        mayBePrefix[hash & FILTER_MASK] = 1;
+      } else put(wordGroups, hashOf(term), group);
     }
   }
   isReady = true;
