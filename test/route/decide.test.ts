@@ -5,7 +5,7 @@ import type { Decision, Workload } from '../../src/core/decision.ts';
 import { modelId } from '../../src/core/ids.ts';
 import type { ClassPolicy, ModelPolicy, RoutingPolicy } from '../../src/core/policy.ts';
 import type { ModelView, Snapshot } from '../../src/core/snapshot.ts';
-import { decide } from '../../src/route/decide.ts';
+import { decide, decidePreferred } from '../../src/route/decide.ts';
 import {
   laneEntry,
   laneView,
@@ -393,7 +393,7 @@ describe('decide: always', () => {
     promptChars: fc.integer({ min: 0, max: 40_000 }),
   });
 
-  function build(one: typeof anyCase extends fc.Arbitrary<infer Value> ? Value : never) {
+  function build(one: typeof anyCase extends fc.Arbitrary<infer Value> ? Value : never, preferred?: number) {
     const models = one.models.map((given, at) => modelPolicy(`m${at}`, { quality: given.quality }));
     const views = Object.fromEntries(
       one.models.map((given, at) => [
@@ -409,7 +409,8 @@ describe('decide: always', () => {
         },
       ]),
     );
-    const policy = smallPolicy({ models, classes: { [one.class]: { whenNone: one.whenNone } } });
+    const prefer = preferred === undefined ? undefined : modelId(`m${preferred}`);
+    const policy = smallPolicy({ models, classes: { [one.class]: { whenNone: one.whenNone, prefer } } });
     const snapshot: Snapshot = snapshotOf(views);
     const { class: modelClass, minQuality, promptChars } = one;
     return { asked: workload({ class: modelClass, minQuality, promptChars, slo: slo(one.e2eMs) }), snapshot, policy };
@@ -435,5 +436,38 @@ describe('decide: always', () => {
         expect(decision.reason).toMatch(/^[ -~]+$/);
       }),
     );
+  });
+
+  it('taken alone, the preferred model is the one a whole decision takes, with the same figures and spares', () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(anyCase, fc.nat(11), (one, index) => {
+        const fair = { ...one, minQuality: one.minQuality / 4, promptChars: one.promptChars / 40 };
+        const { asked, snapshot, policy } = build(fair, index % Math.max(1, one.models.length));
+        const whole = decide(asked, snapshot, policy);
+        const alone = decidePreferred(asked, snapshot, policy);
+        const { prefer } = policy.classes[asked.class];
+        const isPreferred = whole.kind === 'chosen' && !whole.degraded && whole.model === prefer;
+        expect(alone === undefined).toBe(!isPreferred);
+        if (alone?.kind !== 'chosen' || whole.kind !== 'chosen') return;
+        taken += 1;
+        const { model, device, predicted, degraded, explored, fallbacks, candidates } = whole;
+        expect(alone).toMatchObject({ model, device, predicted, degraded, explored, fallbacks });
+        expect(alone.candidates).toEqual(candidates);
+        expect(alone.reason).toMatch(/^[ -~]+; preferred$/);
+        expect(alone.alone).toMatchObject({ model, feasible: true, predicted });
+      }),
+      { numRuns: 300 },
+    );
+    expect(taken).toBeGreaterThan(20);
+  });
+
+  it('a model that the client names, and one that would be late, take a whole decision', () => {
+    const asked = workload({ slo: slo(60_000) });
+    const policy = smallPolicy({ models: MODELS, classes: { [asked.class]: { prefer: modelId('small') } } });
+    const snapshot = snapshotOf(VIEWS);
+    expect(decidePreferred(asked, snapshot, policy)).toMatchObject({ model: 'small' });
+    expect(decidePreferred({ ...asked, pinnedModel: modelId('small') }, snapshot, policy)).toBeUndefined();
+    expect(decidePreferred({ ...asked, slo: slo(1000) }, snapshot, policy)).toBeUndefined();
   });
 });

@@ -60,6 +60,19 @@ describe('takeSnapshot', () => {
     expect([...taken.lanes.keys()]).toEqual(['cpu']);
   });
 
+  it('puts a model together when it is looked at, and lists all of them in the order of the policy', () => {
+    const { models } = snapshot({ b: supervised(), a: supervised() }, []);
+    const b = models.get(modelId('b'));
+    expect(models.get(modelId('b'))).toBe(b);
+    expect([models.has(modelId('a')), models.has(modelId('c')), models.size]).toEqual([true, false, 2]);
+    expect([...models]).toEqual([...models.entries()]);
+    expect([...models.keys()]).toEqual(['a', 'b']);
+    expect([...models.values()][1]).toBe(b);
+    const visited: string[] = [];
+    models.forEach((_, id) => void visited.push(id));
+    expect(visited).toEqual(['a', 'b']);
+  });
+
   it('knows how often a model is asked for, and whether its file is likely in memory still', () => {
     const used = (agoMs: number) => {
       const uses = new FadingCount(USES_FADE_MS);

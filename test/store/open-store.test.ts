@@ -130,7 +130,12 @@ describe('recordRequest', () => {
   test('under load the candidates of only some requests per second are kept, the rows of all', () => {
     const file = join(temporaryFolder(), 'sluice.db');
     const { store } = open(file);
-    for (let index = 0; index < DECISIONS_PER_SECOND + 20; index += 1) store.recordRequest(requestRecord());
+    const { receivedAtMs } = requestRecord();
+    for (let index = 0; index < DECISIONS_PER_SECOND + 20; index += 1) {
+      expect(store.keepsDecision(receivedAtMs)).toBe(index < DECISIONS_PER_SECOND);
+      store.recordRequest(requestRecord());
+    }
+    expect(store.keepsDecision(receivedAtMs + 1000)).toBe(true);
     store.flush();
     expect(count(file, 'decisions')).toBe(DECISIONS_PER_SECOND);
     expect(count(file, 'requests')).toBe(DECISIONS_PER_SECOND + 20);
