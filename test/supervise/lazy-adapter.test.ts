@@ -50,6 +50,6 @@ describe('lazyAdapter', () => {
 
   it('refuses to connect to what was never launched', () => {
     const lazy = lazyAdapter('llama-server', async () => adapter());
-    expect(() => lazy.connect(MODEL, ENDPOINT)).toThrow(/small was not launched/);
+    expect(() => lazy.connect(MODEL, ENDPOINT)).toThrow(/small was never launched/);
   });
 });
