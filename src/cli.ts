@@ -1,9 +1,14 @@
-#!/usr/bin/env -S node --max-old-space-size=256 --max-semi-space-size=4 --min-semi-space-size=4 --no-allocation-site-pretenuring
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-old-space-size=256 --max-semi-space-size=4 --min-semi-space-size=4 --no-allocation-site-pretenuring --no-wasm-tier-up --no-wasm-dynamic-tiering
 // The memory belongs to the models. A gateway lives on some 30 MB of objects, and Node, left alone, lets garbage pile up
 // to several times that before it collects: these limits halve the resident memory and cost no throughput (the figures
 // are in bench-results/gateway). `machine.node_heap` sets another limit.
+//
+// One arena for all threads of the C library, because what each thread's own arena keeps for later adds up to 10 MB. And
+// undici's HTTP parser, which is WebAssembly, stays as the quick compiler has made it: optimizing its one large function
+// takes 40 MB for a moment, part of which is never given back, and makes no measurable difference to a request.
 import { Command, CommanderError, Option } from 'commander';
 import { GatewayError } from './core/errors.ts';
+import { OWN_ENVIRONMENT } from './core/own-environment.ts';
 import { packageVersion } from './core/package-root.ts';
 
 type Register = (program: Command) => void;
@@ -66,4 +71,5 @@ function report(error: unknown): number {
   return 1;
 }
 
+for (const name of Object.keys(OWN_ENVIRONMENT)) delete process.env[name];
 process.exitCode = await main(process.argv.slice(2));

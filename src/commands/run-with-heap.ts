@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
+import { OWN_ENVIRONMENT } from '../core/own-environment.ts';
 import { loadPolicy } from '../policy/load.ts';
 
 /** V8 reports its limit with the young generation added. */
@@ -33,6 +34,7 @@ export async function runWithHeap(policyFile: string, start: () => Promise<void>
       // In our process group a Ctrl-C would reach it twice, from the terminal and from us, and the second one means
       // "stop at once".
       detached: true,
+      env: { ...process.env, ...OWN_ENVIRONMENT },
     },
   );
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));

@@ -1,3 +1,5 @@
+import { OWN_ENVIRONMENT } from '../core/own-environment.ts';
+
 /** What a unit file depends on. */
 export type UnitOptions = {
   /** Program and its first arguments; absolute paths. */
@@ -60,6 +62,8 @@ function service({ program, policyFile, scope }: UnitOptions): readonly string[]
     '# With another machine.node_heap than its own the gateway is a child of the process that systemd started.',
     'NotifyAccess=all',
     'WatchdogSec=30s',
+    '# For the gateway alone; it does not pass this on to the models. As in the first line of its cli.js.',
+    ...Object.entries(OWN_ENVIRONMENT).map(([name, value]) => `Environment=${name}=${value}`),
     `ExecStart=${words.join(' ')} --log-format json`,
     'ExecReload=/bin/kill -HUP $MAINPID',
     ...(scope === 'system' ? system : []),
