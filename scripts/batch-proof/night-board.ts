@@ -1,10 +1,13 @@
 import { GatewayError } from '../../src/core/errors.ts';
+import type { GatewayEvent } from '../../src/core/events.ts';
 import { modelId } from '../../src/core/ids.ts';
 import type { Profile } from '../../src/core/profile.ts';
 import { decodeMsOf, prefillMsOf } from '../../src/core/service-model.ts';
+import type { Snapshot } from '../../src/core/snapshot.ts';
 import type { Learner } from '../../src/learn/learner.ts';
 import { familyOf } from '../../src/route/service.ts';
 import type { Item, ItemEnd, RunningItem } from '../../src/serve/batch/item.ts';
+import { type PeopleWatch, watchPeople } from '../../src/serve/batch/people.ts';
 import { createDraws } from '../../src/simulate/draws.ts';
 import { createHeat, type Heat } from '../../src/simulate/heat.ts';
 import { createMachine, type Machine } from '../../src/simulate/machine.ts';
@@ -28,6 +31,8 @@ export type NightWeather = {
   readonly people: readonly { readonly atMs: number; readonly tokens: number }[];
   /** Another program wants the processor. */
   readonly foreign: { readonly fromMs: number; readonly toMs: number } | undefined;
+  /** Called when somebody has been answered. */
+  readonly onAnswered?: () => void;
 };
 
 /** Spread of answer lengths within a batch, as the routing study simulated it. */
@@ -45,27 +50,34 @@ export class SimulatedNightBoard implements NightBoard {
   readonly #machine: Machine;
   readonly #heat: Heat;
   readonly #lanes = new Map<string, NightLane>();
-  #lastPeopleMs = Number.NEGATIVE_INFINITY;
+  readonly #people: PeopleWatch;
+  #tell: (event: GatewayEvent) => void = () => undefined;
 
   constructor(time: SimulatedTime, weather: NightWeather) {
     this.#time = time;
     this.#weather = weather;
     this.#machine = createMachine(weather.world, weather.profiles, time);
     this.#heat = createHeat(() => time.monotonicMs(), 'steady');
+    const subscribe = (listener: (event: GatewayEvent) => void) => {
+      this.#tell = listener;
+      return () => undefined;
+    };
+    this.#people = watchPeople(time, { subscribe }, { views: () => this.#laneViews() });
     for (const { atMs, tokens } of weather.people) time.at(atMs, () => this.#person(tokens));
   }
 
   readonly snapshot = () => ({
     nowMs: this.#time.nowMs(),
     models: this.#machine.views(),
-    lanes: new Map(),
+    lanes: this.#laneViews(),
     memory: this.#machine.memory(),
     windows: new Map(),
     knowledge: this.#weather.learner.knowledge,
     recentSwaps: this.#machine.recentSwaps(),
   });
 
-  readonly quietMs = () => (this.#lane('cpu').hasPeople() ? 0 : this.#time.nowMs() - this.#lastPeopleMs);
+  readonly quietMs = () => this.#people.quietMs();
+  readonly usualGapMs = () => this.#people.usualGapMs();
 
   readonly foreignShare = () => {
     const { foreign } = this.#weather;
@@ -156,14 +168,21 @@ export class SimulatedNightBoard implements NightBoard {
       this.#machine.acquire(PEOPLE_MODEL, () => {
         const workMs = prefillMsOf(service, PEOPLE_PROMPT_TOKENS) + decodeMsOf(service, PEOPLE_PROMPT_TOKENS, tokens);
         this.#time.after(workMs, () => {
-          this.#lastPeopleMs = this.#time.nowMs();
           this.#machine.release(PEOPLE_MODEL);
           lane.free();
+          this.#tell({ kind: 'request.finished', record: { class: 'interactive' } } as GatewayEvent);
+          this.#weather.onAnswered?.();
           this.#time.settle();
         });
       });
     });
     this.#time.settle();
+  }
+
+  // A lane that people have or wait for; whose they are is all that is asked.
+  #laneViews(): Snapshot['lanes'] {
+    if (!this.#lane('cpu').hasPeople()) return new Map();
+    return new Map([['cpu', { running: [{ class: 'interactive' }], waiting: [] }]]) as unknown as Snapshot['lanes'];
   }
 
   #lane(device: string): NightLane {

@@ -22,7 +22,7 @@ export type NightDesk = {
 export type GivenRequest = Pick<BatchRequest, 'deadlineMs' | 'when' | 'model' | 'minQuality'>;
 
 /** The board a night runs on. */
-export type NightBoard = Pick<BatchRunnerParts, 'snapshot' | 'quietMs' | 'foreignShare'> & {
+export type NightBoard = Pick<BatchRunnerParts, 'snapshot' | 'quietMs' | 'usualGapMs' | 'foreignShare'> & {
   readonly run: NonNullable<BatchRunnerParts['run']>;
 };
 

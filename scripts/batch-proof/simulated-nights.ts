@@ -37,7 +37,7 @@ const DAY_MS = 86_400_000;
 /** From here on, so that both changes of the clocks are among two hundred nights. */
 const FIRST_NIGHT_MS = Date.UTC(2026, 9, 10, 18);
 const WINDOW = '22:00-07:00 Europe/Berlin';
-/** Looks come each second in the gateway; here, where only the clock passes between them, each three minutes. */
+/** Looks come each second in the gateway; here each three minutes and after people, for only the clock passes otherwise. */
 const LOOK_MS = 180_000;
 /** Before the window opens nothing happens but that a plan is made. */
 const EARLY_LOOK_MS = 900_000;
@@ -80,18 +80,24 @@ async function runNight(night: number, seed: number, carried: Carried): Promise<
     slowness: draws.logNormal(1.05, 0.05),
     people: peopleOf(draws, opensMs, closesMs),
     foreign: foreignOf(draws, opensMs),
+    onAnswered: () => void time.after(1_000, () => lookNow()),
   });
   const stop = new AbortController();
+  let lookNow: () => void = () => undefined;
   const untilLookMs = () => Math.min(EARLY_LOOK_MS, Math.max(LOOK_MS, opensMs - time.nowMs()));
   const clock = {
     ...time,
     // The database keeps whole milliseconds.
     nowMs: () => Math.round(time.nowMs()),
-    after: (delayMs: number, callback: () => void) =>
-      time.after(delayMs === 1_000 ? untilLookMs() : delayMs, () => {
+    after: (delayMs: number, callback: () => void) => {
+      const settled = () => {
         callback();
         time.settle();
-      }),
+      };
+      if (delayMs !== 1_000) return time.after(delayMs, settled);
+      lookNow = settled;
+      return time.after(untilLookMs(), settled);
+    },
   };
   const pace = {
     load: () => carried.pace,
