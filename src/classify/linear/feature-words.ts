@@ -1,7 +1,7 @@
 /** Cuts texts into words, and words into their beginnings and endings, as hashes: no text is copied. */
 
-/** Calls `visit` with the hash of every word; signs are words of one character, so are Chinese, Japanese and Korean ones. */
-export function eachWord(text: string, visit: (hash: number) => void): void {
+/** Calls `visit` with the hash of every word and the place behind it; signs are words of one character, so are Chinese, Japanese and Korean ones. */
+export function eachWord(text: string, visit: (hash: number, end: number) => void): void {
   let hash = 0;
   let last = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -12,13 +12,13 @@ export function eachWord(text: string, visit: (hash: number) => void): void {
       last = unit;
       continue;
     }
-    if (hash !== 0) visit(hash);
+    if (hash !== 0) visit(hash, at);
     hash = 0;
     // Repeated signs (rules, indentation, quotes) count once.
-    if (unit > 32 && unit !== last) visit(Math.imul(unit + 7, 0x01000193) | 1);
+    if (unit > 32 && unit !== last) visit(Math.imul(unit + 7, 0x01000193) | 1, at + 1);
     last = unit;
   }
-  if (hash !== 0) visit(hash);
+  if (hash !== 0) visit(hash, text.length);
 }
 
 const DIGIT = 48;

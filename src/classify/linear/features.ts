@@ -17,6 +17,7 @@
 import { add, clear, type FeatureVector, featureCount, mix, scaleFrom, setFrom, taken } from './feature-vector.ts';
 import { eachAffix, eachWord, withDigitsAlike } from './feature-words.ts';
 import { eachGroup, GROUP_COUNT } from './lexicon.ts';
+import { countSigns } from './text-signs.ts';
 
 /** What the classifier may look at: the texts and the shape of a request. */
 export type LinearInput = {
@@ -104,17 +105,19 @@ export function featuresOf(input: LinearInput): FeatureVector {
   const split = instructionEnd(head);
   const instruction = head.slice(0, split);
   addWords(input.system.slice(0, SYSTEM_CHARS).toLowerCase(), SALT.system, LENGTH.system);
-  addWords(instruction, SALT.head, LENGTH.head);
+  const words = readInstruction(instruction);
+  addWordHashes(instructionWords, { from: 0, to: words, salt: SALT.head, length: LENGTH.head });
   addWords(head.slice(split), SALT.rest, LENGTH.rest);
   addQuadruples(instruction);
   const last = lastLine(text);
   addWords(last, SALT.tail, LENGTH.tail);
-  addBody(text);
-  addFirstWords(instruction);
+  if (instruction.length === text.length) addInstructionAsBody(words);
+  else addBody(text);
+  addFirstWords(instruction, words);
   addGroups(instruction, SALT.group, LENGTH.group);
   addGroupPairs();
   addGroupPlaces();
-  addEnds(instruction);
+  addEnds(words);
   addAffixes(instruction);
   addGroups(head.slice(split), SALT.restGroup, LENGTH.restGroup);
   addGroups(last, SALT.tailGroup, LENGTH.group);
@@ -140,6 +143,20 @@ function lastLine(text: string): string {
   return start < 0 ? '' : end.slice(start + 1).toLowerCase();
 }
 
+// The words of the instruction, and where each ends: they are looked at four times.
+const instructionWords = new Int32Array(HEAD_CHARS);
+const instructionEnds = new Int32Array(HEAD_CHARS);
+
+function readInstruction(instruction: string): number {
+  let words = 0;
+  eachWord(instruction, (hash, end) => {
+    instructionWords[words] = hash;
+    instructionEnds[words] = end;
+    words += 1;
+  });
+  return words;
+}
+
 function addBody(text: string): void {
   const start = featureCount();
   if (text.length <= 2 * BODY_CHARS_PER_END) eachWord(text.toLowerCase(), (hash) => add(hash, SALT.body));
@@ -161,6 +178,26 @@ function addWords(text: string, salt: number, length: number): void {
   scaleFrom(start, length);
 }
 
+type WordRun = { readonly from: number; readonly to: number; readonly salt: number; readonly length: number };
+
+// The same of words that have been cut already.
+function addWordHashes(hashes: Int32Array, { from, to, salt, length }: WordRun): void {
+  const start = featureCount();
+  for (let at = from; at < to; at += 1) {
+    const hash = hashes[at] as number;
+    add(hash, salt);
+    if (at > from) add(Math.imul(hashes[at - 1] as number, 31) ^ hash, salt + 1);
+  }
+  scaleFrom(start, length);
+}
+
+// Most requests are one short line, which is instruction and body in one.
+function addInstructionAsBody(words: number): void {
+  const start = featureCount();
+  for (let at = 0; at < words; at += 1) add(instructionWords[at] as number, SALT.body);
+  scaleFrom(start, LENGTH.body);
+}
+
 function addQuadruples(text: string): void {
   const start = featureCount();
   for (let at = 0; at + 4 <= text.length; at += 1) {
@@ -172,17 +209,27 @@ function addQuadruples(text: string): void {
   scaleFrom(start, LENGTH.quadruple);
 }
 
+const FIRST_WORDS = 3;
+
 // The first word, the first two, and the first three: requests begin with their verb, questions with their question word.
-function addFirstWords(instruction: string): void {
+function addFirstWords(instruction: string, words: number): void {
   const start = featureCount();
-  let words = 0;
   let hash = 0;
-  eachWord(instruction.slice(0, FIRST_WORDS_CHARS), (word) => {
-    words += 1;
-    if (words > 3) return;
+  const addNext = (word: number) => {
     hash = Math.imul(hash, 31) ^ word;
     add(hash, SALT.first);
-  });
+  };
+  const count = Math.min(FIRST_WORDS, words);
+  const isWhole = count === 0 || (instructionEnds[count - 1] as number) <= FIRST_WORDS_CHARS;
+  if (isWhole) for (let at = 0; at < count; at += 1) addNext(instructionWords[at] as number);
+  else {
+    // The bound cuts one of them in two.
+    let seenWords = 0;
+    eachWord(instruction.slice(0, FIRST_WORDS_CHARS), (word) => {
+      seenWords += 1;
+      if (seenWords <= FIRST_WORDS) addNext(word);
+    });
+  }
   scaleFrom(start, LENGTH.first);
 }
 
@@ -262,15 +309,8 @@ function eachGroupAt(word: number, visit: (group: number) => void): void {
   for (let at = from; at < from + GROUPS_PER_WORD && groupsAt[at] !== 0; at += 1) visit((groupsAt[at] as number) - 1);
 }
 
-const instructionWords = new Int32Array(HEAD_CHARS);
-
 // Requests begin with what is wanted and end with how it is wanted: "…, one word", "… please?".
-function addEnds(instruction: string): void {
-  let words = 0;
-  eachWord(instruction, (hash) => {
-    instructionWords[words] = hash;
-    words += 1;
-  });
+function addEnds(words: number): void {
   const startsAt = featureCount();
   for (let at = 0; at < Math.min(END_WORDS, words); at += 1) add(instructionWords[at] as number, SALT.start);
   scaleFrom(startsAt, LENGTH.start);
@@ -298,28 +338,6 @@ function addSigns(text: string): void {
     add(mix(kind * 32 + Math.min(10, Math.floor((total * 40) / Math.max(20, part.length)))), SALT.sign + 1);
   }
   setFrom(start, LENGTH.sign);
-}
-
-const signTotals = new Uint16Array(7);
-
-function countSigns(text: string): Uint16Array {
-  signTotals.fill(0);
-  for (let at = 0; at < text.length; at += 1) {
-    const kind = signOf(text.charCodeAt(at));
-    if (kind >= 0) signTotals[kind] = (signTotals[kind] as number) + 1;
-  }
-  return signTotals;
-}
-
-function signOf(unit: number): number {
-  if (unit >= 48 && unit <= 57) return 0;
-  if (unit >= 65 && unit <= 90) return 4;
-  if (unit >= 0x2e80) return 5;
-  if (unit >= 0xc0 && unit < 0x250) return 6;
-  // Braces, brackets and operators of code; quotes; line ends.
-  if (unit === 123 || unit === 125 || unit === 40 || unit === 41 || unit === 59 || unit === 61 || unit === 60) return 1;
-  if (unit === 34 || unit === 39 || unit === 0x201e || unit === 0x201c) return 2;
-  return unit === 10 ? 3 : -1;
 }
 
 function addShape(input: LinearInput): void {
