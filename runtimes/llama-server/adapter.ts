@@ -44,6 +44,7 @@ export function createLlamaServerAdapter(deps: LlamaServerDeps): RuntimeAdapter 
   };
   return {
     kind: 'llama-server',
+    pausable: true,
     inspect: async (model, runtime): Promise<Inspection> => {
       const [file, program] = await Promise.all([inspectFile(model), probeProgram(runtime).catch(messageOf)]);
       const facts = file.kind === 'facts' ? file.facts : undefined;

@@ -22,6 +22,7 @@ const START_REAL_MS = 30_000;
 export function createSimulatedAdapter(time: BoardTime): RuntimeAdapter {
   return {
     kind: 'simulated',
+    pausable: true,
     inspect: inspectStandIn,
     launch: async (model, _runtime, endpoint) => {
       const settings = JSON.stringify(await settingsOf(model, time.speed));

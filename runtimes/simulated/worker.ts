@@ -4,11 +4,15 @@
 import { systemClock } from '../../src/core/clock.ts';
 import { scaledClock } from '../../src/core/scaled-clock.ts';
 import { createEngine } from './engine.ts';
+import { pausableClock } from './pausable-clock.ts';
 import { createWorkerServer } from './worker-server.ts';
 import { KEY_VARIABLE, readCommandLine } from './worker-settings.ts';
 
 const { port, settings } = readCommandLine(process.argv.slice(2));
-const clock = scaledClock(systemClock, settings.speed);
+const clock = scaledClock(
+  pausableClock(systemClock, (listener) => process.on('SIGCONT', listener)),
+  settings.speed,
+);
 // Node's own start counts as a part of the load: its monotonic clock begins with the process.
 const startedMs = systemClock.monotonicMs() * settings.speed;
 let loaded = false;

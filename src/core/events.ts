@@ -61,6 +61,8 @@ export type Actual = {
   /** How often it was interrupted for a more urgent request, and the engine's time that was lost by it, ms. */
   readonly preempted?: number | undefined;
   readonly lostMs?: number | undefined;
+  /** How long its engine stood still for others, ms; the engine's own times are absent then, for they would count it. */
+  readonly pausedMs?: number | undefined;
 };
 
 /** Everything that happens; log, metrics and SQLite all read this one stream. */

@@ -27,6 +27,8 @@ export interface RuntimeAdapter {
   connect(model: ModelPolicy, endpoint: ChildEndpoint, channel?: ChildChannel): RuntimeConnection;
   /** Time allowed for a load, ms, where this kind knows better than the supervisor's own rule. */
   loadDeadlineMs?(weightsBytes: number): number;
+  /** True where a child's process may be stopped in the middle of its work and go on later as if nothing had been. */
+  readonly pausable?: boolean;
   /**
    * What the machine itself may need, ms, on top of the time an engine is given to stop; absent = none. Only of a
    * simulated board, whose clock runs faster than the machine does.

@@ -112,6 +112,8 @@ export type Preemptible = {
    * it. Else only for a newcomer that would be late by waiting.
    */
   readonly atOnce?: boolean | undefined;
+  /** True: for a request to another model that is loaded it need not stop, its process stands still at once. */
+  readonly pauses?: boolean | undefined;
 };
 
 /** Memory all children share. */

@@ -35,9 +35,12 @@ export function victimOf(
 const isWorthIt = (entry: LaneEntry, newcomer: QueuedEntry, nowMs: number): boolean =>
   compareEntries(newcomer, entry, nowMs) < 0 && entry.remainingMs > (entry.preemptible?.cancelMs ?? 0);
 
-/** The same runs with the victim's work cut to what its engine needs to stop. */
-export function runningAfterYield(running: readonly LaneEntry[], victim: LaneEntry): readonly LaneEntry[] {
-  return running.map((entry) =>
-    entry === victim ? { ...entry, remainingMs: victim.preemptible?.cancelMs ?? victim.remainingMs } : entry,
-  );
+/** The same runs with the victim's work cut to what its engine needs to stop, or to nothing where it stands still. */
+export function runningAfterYield(
+  running: readonly LaneEntry[],
+  victim: LaneEntry,
+  how: 'stops' | 'stands still' = 'stops',
+): readonly LaneEntry[] {
+  const leftMs = how === 'stops' ? (victim.preemptible?.cancelMs ?? victim.remainingMs) : 0;
+  return running.map((entry) => (entry === victim ? { ...entry, remainingMs: leftMs } : entry));
 }

@@ -15,8 +15,10 @@ export type QueueOutlook = {
   /** {@link loadOf} the device. */
   readonly load: number;
   /** The same with the running request out of the way that would be interrupted; undefined where none would. */
-  readonly yielded: { readonly victim: LaneEntry; readonly queue: Queue; readonly waitMs: number } | undefined;
+  readonly yielded: (Yielded & { readonly victim: LaneEntry; readonly paused: Yielded | undefined }) | undefined;
 };
+
+type Yielded = { readonly queue: Queue; readonly waitMs: number };
 
 /** Looks at a device's queue once for all its models. */
 export function lookAtQueue(
@@ -40,9 +42,13 @@ export function lookAtQueue(
   };
 }
 
-function afterYield(lanes: number, { running, ahead }: Queue, victim: LaneEntry) {
-  const queue = { running: runningAfterYield(running, victim), ahead };
-  return { victim, queue, waitMs: queueWaitMs(lanes, queue) };
+function afterYield(lanes: number, { running, ahead }: Queue, victim: LaneEntry): QueueOutlook['yielded'] {
+  const after = (how: 'stops' | 'stands still') => {
+    const queue = { running: runningAfterYield(running, victim, how), ahead };
+    return { queue, waitMs: queueWaitMs(lanes, queue) };
+  };
+  const paused = victim.preemptible?.pauses === true ? after('stands still') : undefined;
+  return { victim, ...after('stops'), paused };
 }
 
 /** What one model's newcomer waits for. */
@@ -67,7 +73,9 @@ export function waitAfterYieldOf(
   snapshot: Snapshot,
 ): number | undefined {
   if (queue?.yielded === undefined) return undefined;
-  const { victim, queue: after, waitMs } = queue.yielded;
+  const { victim } = queue.yielded;
+  const isLoaded = view.residency.kind === 'ready' || view.residency.kind === 'busy';
+  const { queue: after, waitMs } = (isLoaded && victim.model !== model.id && queue.yielded.paused) || queue.yielded;
   const memoryMs = memoryWaitMs > 0 ? memoryWaitAfterYieldMs(model.id, view, { snapshot, victim }) : 0;
   return Math.max(memoryMs, waitMs, slotWaitMs(model.id, Math.max(1, view.parallel), after));
 }

@@ -19,7 +19,7 @@ export type ServeParts = {
   readonly lanes: Lanes;
   /** How answers that had come as far went on. */
   readonly knowledge: Pick<Knowledge, 'remainingTokens'>;
-  readonly supervisor: Pick<Supervisor, 'acquire' | 'tryAcquire'>;
+  readonly supervisor: Pick<Supervisor, 'acquire' | 'tryAcquire' | 'isLoaded'>;
   /** Where a model runs, how many generations its child takes at a time, and how long its context is. */
   readonly placeOf: (model: ModelId) => Place;
   /** Told of every prompt that goes to an engine, to know what its cache holds. */
@@ -67,6 +67,8 @@ export type ServeJob = {
   readonly features: RequestFeatures | undefined;
   /** Classes that may interrupt it while its client has seen nothing. */
   readonly yieldsTo: readonly ModelClass[];
+  /** True: its engine may be made to stand still for a request to another model. Default: no. */
+  readonly mayPause?: boolean;
   readonly decision: Extract<Decision, { kind: 'chosen' }>;
   /** Path at the engine. */
   readonly path: string;

@@ -9,10 +9,9 @@ import { type EngineEnd, readEnd } from '../dialects/openai/engine-end.ts';
 import { patchReply } from '../dialects/openai/patch-reply.ts';
 import { createStreamTap, type StreamTap } from '../dialects/openai/stream-tap.ts';
 import { PREEMPTIONS_MAX } from '../route/preemption.ts';
-import type { LaneRequest, LaneTicket } from '../supervise/lane.ts';
-import type { Lease } from '../supervise/supervisor-types.ts';
+import type { LaneRequest } from '../supervise/lane.ts';
 import { readEngineError, refusedPromptTokens } from './engine-error.ts';
-import { giveBack } from './give-back.ts';
+import { EnginePlace } from './engine-place.ts';
 import { HeldReply, replyTooLong } from './held-reply.ts';
 import type { RequestRun, ServeJob, ServeParts, ServeSink } from './job.ts';
 import { cancelMsOf, laneRequestOf, workLeft } from './lane-work.ts';
@@ -26,6 +25,7 @@ import {
   hasMedia,
   meets,
   nextCandidate,
+  predictedOf,
   promptReadAfter,
   recordOf,
   releaseAfter,
@@ -49,12 +49,10 @@ class Run implements RequestRun, ReplySink {
   #model: ModelId;
   #attempts = 0;
   #waiting: LaneRequest | undefined;
-  #ticket: LaneTicket | undefined;
-  #lease: Lease | undefined;
+  readonly #place: EnginePlace;
   #exchange: Exchange | undefined;
   #prefixRun: PrefixRun | undefined;
   #admittedMs = 0;
-  #sentMs = 0;
   /** The engine's count of a prompt it refused as too long; holds for the next candidate too, roughly. */
   #refusedTokens: number | undefined;
   #status = 0;
@@ -74,6 +72,7 @@ class Run implements RequestRun, ReplySink {
 
   constructor(parts: ServeParts, job: ServeJob, sink: ServeSink) {
     this.#parts = parts;
+    this.#place = new EnginePlace(parts);
     this.#job = job;
     this.#sink = sink;
     this.#model = job.decision.model;
@@ -111,20 +110,20 @@ class Run implements RequestRun, ReplySink {
     const { lanes, supervisor, clock, guard } = this.#parts;
     const before = clock.monotonicMs();
     this.#waiting = this.#admission();
-    this.#ticket = lanes.tryAdmit(this.#waiting) ?? (await lanes.admit(this.#waiting, this.#signal()));
+    this.#place.ticket = lanes.tryAdmit(this.#waiting) ?? (await lanes.admit(this.#waiting, this.#signal()));
     this.#waiting = undefined;
     if (this.#closed) return this.#giveBack('ok');
     this.#admittedMs = clock.monotonicMs();
     this.#queuedMs += this.#admittedMs - before;
     if (this.#sink.madeWay !== undefined) this.#allowInterruption();
     const lease = supervisor.tryAcquire(this.#model) ?? (await supervisor.acquire(this.#model, this.#signal()));
-    this.#lease = lease;
+    this.#place.lease = lease;
     if (this.#closed) return this.#giveBack('ok');
     this.#loadMs = lease.loadMs;
-    this.#sentMs = clock.monotonicMs();
+    this.#place.sentMs = clock.monotonicMs();
     this.#prefixRun = this.#parts.prompts.begin(this.#model, this.#job.workload.prefix);
     this.#exchange = openExchange(guard, lease.connection, { job: this.#job, model: this.#model, sink: this });
-    this.#ticket?.update(this.#workLeft('prompt'));
+    this.#place.ticket?.update(this.#workLeft('prompt'));
     this.#allowInterruption();
   }
 
@@ -134,24 +133,20 @@ class Run implements RequestRun, ReplySink {
   }
 
   #allowInterruption(): void {
-    const by = this.#job.yieldsTo;
+    const { yieldsTo: by, mayPause = false } = this.#job;
     if (by.length === 0 || this.#preempted >= PREEMPTIONS_MAX) return;
-    const engineMs = cancelMsOf(this.#predicted(), this.#parts.placeOf(this.#model).ubatch);
-    this.#ticket?.allowInterruption({
-      ...{ by, atOnce: this.#sink.madeWay !== undefined },
-      cancelMs: () => (this.#exchange === undefined ? 0 : engineMs(this.#spentMs())),
-      interrupt: (urgent) => this.#makeWay(urgent),
+    this.#place.allowInterruption({
+      ...{ by, mayPause, atOnce: this.#sink.madeWay !== undefined },
+      cancelMs: cancelMsOf(this.#predicted(), this.#parts.placeOf(this.#model).ubatch),
+      request: () => this.#admission(),
+      workLeft: () => this.#workLeft('prompt'),
+      leave: (urgent) => this.#leave(urgent),
     });
   }
 
-  /** Time the engine has had the request, ms. */
-  #spentMs(): number {
-    return this.#exchange === undefined ? 0 : this.#parts.clock.monotonicMs() - this.#sentMs;
-  }
-
   // Only while nothing of the answer has gone out. It waits again, with its age; its client sees but a longer wait.
-  #makeWay(by: ModelClass): void {
-    const spentMs = this.#spentMs();
+  #leave(by: ModelClass): void {
+    const spentMs = this.#place.spentMs();
     const { requestId } = this.#job;
     this.#parts.emit({ kind: 'request.preempted', requestId, model: this.#model, by, spentMs });
     if (this.#sink.madeWay?.(spentMs) === true) return void this.abort();
@@ -178,9 +173,10 @@ class Run implements RequestRun, ReplySink {
 
   progress(): Progress | undefined {
     if (this.#closed || this.#committed || this.#tap?.hasContent === true) return undefined;
-    const sentMs = this.#exchange === undefined ? undefined : this.#sentMs;
-    const since = { receivedMs: this.#job.receivedMs, admittedMs: this.#admittedMs, sentMs };
-    return progressOf(this.#parts, { predicted: this.#predicted(), waiting: this.#waiting, ...since });
+    return progressOf(this.#parts, {
+      ...{ predicted: this.#predicted(), receivedMs: this.#job.receivedMs, waiting: this.#waiting },
+      ...{ admittedMs: this.#admittedMs, sentMs: this.#place.sentMs },
+    });
   }
 
   head(status: number, contentType: string): void {
@@ -233,12 +229,12 @@ class Run implements RequestRun, ReplySink {
 
   #markFirstContent(): void {
     this.#ttftMs = this.#parts.clock.monotonicMs() - this.#job.receivedMs;
-    this.#ticket?.update(this.#workLeft('first token'));
+    this.#place.ticket?.update(this.#workLeft('first token'));
   }
 
   #commit(): void {
     this.#committed = true;
-    if (this.#sink.madeWay === undefined) this.#ticket?.allowInterruption(undefined);
+    if (this.#sink.madeWay === undefined) this.#place.ticket?.allowInterruption(undefined);
     this.#sink.head(this.#model, this.#contentType);
   }
 
@@ -262,11 +258,8 @@ class Run implements RequestRun, ReplySink {
     return encodeXRouter(this.#job, served);
   }
 
-  // After a retry the prediction shown is the one made for the model that answered.
   #predicted(): Prediction {
-    const { decision } = this.#job;
-    if (this.#model === decision.model) return decision.predicted;
-    return decision.candidates.find(({ model }) => model === this.#model)?.predicted ?? decision.predicted;
+    return predictedOf(this.#job, this.#model);
   }
 
   #actual(end: EngineEnd): Actual {
@@ -278,6 +271,7 @@ class Run implements RequestRun, ReplySink {
       attempts: this.#attempts,
       preempted: this.#preempted > 0 ? this.#preempted : undefined,
       lostMs: this.#preempted > 0 ? this.#lostMs : undefined,
+      pausedMs: this.#place.pausedMs || undefined,
     });
   }
 
@@ -339,14 +333,11 @@ class Run implements RequestRun, ReplySink {
   #promptRead(actual: Actual, how: 'ok' | 'aborted' | 'failed'): number {
     if (actual.promptTokens !== undefined || this.#tap?.hasContent === true) return 1;
     if (how !== 'aborted') return 0;
-    return promptReadAfter(this.#parts.clock.monotonicMs() - this.#sentMs, this.#predicted().prefillMs);
+    return promptReadAfter(this.#place.spentMs(), this.#predicted().prefillMs);
   }
 
   #giveBack(how: 'ok' | 'aborted' | 'failed'): void {
-    const [ticket, lease] = [this.#ticket, this.#lease];
-    this.#ticket = undefined;
-    this.#lease = undefined;
     this.#exchange = undefined;
-    giveBack({ ticket, lease }, how, this.#parts.emit);
+    this.#place.giveBack(how);
   }
 }

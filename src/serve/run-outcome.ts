@@ -1,4 +1,4 @@
-import type { Slo, Workload } from '../core/decision.ts';
+import type { Prediction, Slo, Workload } from '../core/decision.ts';
 import { type ErrorCode, GatewayError, messageOf } from '../core/errors.ts';
 import type { Actual, Outcome, RequestRecord } from '../core/events.ts';
 import type { ModelId } from '../core/ids.ts';
@@ -71,7 +71,10 @@ export const failedOutcome = ({ code, message }: GatewayError): Outcome => ({
   message,
 });
 
-/** What a generation came to: the engine's own figures beside what the gateway saw. */
+/**
+ * What a generation came to: the engine's own figures beside what the gateway saw. Of one that was paused the engine's
+ * times are left out: it counts the pause as work.
+ */
 export function actualOf(
   { promptTokens, cachedTokens, outputTokens, prefillMs, decodeMs }: EngineEnd,
   seen: Actual & { readonly e2eMs: number },
@@ -85,11 +88,12 @@ export function actualOf(
     attempts: seen.attempts,
     preempted: seen.preempted,
     lostMs: seen.lostMs,
+    pausedMs: seen.pausedMs,
     promptTokens,
     cachedTokens,
     outputTokens,
-    prefillMs,
-    decodeMs,
+    prefillMs: seen.pausedMs === undefined ? prefillMs : undefined,
+    decodeMs: seen.pausedMs === undefined ? decodeMs : undefined,
   };
 }
 
@@ -110,7 +114,7 @@ export function tellOf(
   record: RequestRecord,
 ): void {
   const { model, actual, promptChars, messageCount } = record;
-  if (model === undefined) return;
+  if (model === undefined || actual.pausedMs !== undefined) return;
   if (needs.embeddings !== true && needs.rerank !== true) {
     parts.observe(model, record);
     return;
@@ -164,6 +168,12 @@ export function recordOf(
     actual: seen.actual,
     outcome: seen.outcome,
   };
+}
+
+/** What was predicted for the model that serves, which after a retry is another than the chosen one. */
+export function predictedOf({ decision }: Pick<ServeJob, 'decision'>, model: ModelId): Prediction {
+  if (model === decision.model) return decision.predicted;
+  return decision.candidates.find((candidate) => candidate.model === model)?.predicted ?? decision.predicted;
 }
 
 /** Anything thrown as an error with a code. */

@@ -61,6 +61,7 @@ export function encodeActual(actual: Actual) {
     e2e_ms: tenth(actual.e2eMs),
     preempted: actual.preempted,
     lost_ms: tenth(actual.lostMs),
+    paused_ms: tenth(actual.pausedMs),
     prompt_tokens: actual.promptTokens,
     cached_tokens: actual.cachedTokens,
     output_tokens: actual.outputTokens,

@@ -284,6 +284,8 @@ export class Child {
 
   #signalEnd(incarnation: Incarnation): void {
     incarnation.process.signal('SIGTERM');
+    // One that stands still hears it only when it goes on.
+    incarnation.process.signal('SIGCONT');
     this.#cancelTimers.push(
       this.#deps.clock.after(STOP_GRACE_MS, () => {
         this.#deps.log.append(`sluice: still there ${formatDurationMs(STOP_GRACE_MS)} after SIGTERM, killing it`);

@@ -34,6 +34,8 @@ export type Entry = {
   background: boolean;
   /** Its memory is waited for: it takes no new work until the one who waits has been served. */
   claimed: boolean;
+  /** Set while its process stands still; called where somebody needs it or its memory, so that it is let go. */
+  giveUpPause: (() => void) | undefined;
   /** Unloaded by hand: not started again before somebody asks. */
   heldOff: boolean;
   /** The operator has been told that it does not fit beside the others. */
@@ -63,7 +65,7 @@ export type MeasuredFigures = (model: ModelId) => {
 /** True where the child could take one more generation now. */
 export function hasFreeSlot(entry: Entry): boolean {
   const { state } = entry.child;
-  if (entry.claimed || entry.startedSignature !== entry.signature) return false;
+  if (entry.claimed || entry.giveUpPause !== undefined || entry.startedSignature !== entry.signature) return false;
   return state.kind === 'ready' || (state.kind === 'busy' && state.running < parallelOf(entry));
 }
 

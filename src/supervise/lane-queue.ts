@@ -215,7 +215,7 @@ export class DeviceQueue {
     run.yielding = true;
     run.estimateMs = preemptible.cancelMs;
     run.estimatedAtMs = this.#clock.monotonicMs();
-    run.interruption?.interrupt(entry.class);
+    run.interruption?.interrupt(entry.class, entry.model);
   }
 
   #waitMsOf(entry: Entry, { slots = Number.POSITIVE_INFINITY }: LaneRequest, nowMs: number): number {
@@ -275,7 +275,8 @@ function preemptibleOf(run: Run, leftMs: number, nowMs: number): Preemptible | u
   const { interruption } = run;
   if (interruption === undefined || run.yielding) return undefined;
   if (interruption.atOnce !== true && isNearlyDone(run, leftMs, nowMs)) return undefined;
-  return { by: interruption.by, atOnce: interruption.atOnce, cancelMs: interruption.cancelMs() };
+  const { by, atOnce, pauses, cancelMs } = interruption;
+  return { by, atOnce, pauses, cancelMs: cancelMs() };
 }
 
 function isNearlyDone(run: Run, leftMs: number, nowMs: number): boolean {

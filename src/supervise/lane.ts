@@ -60,8 +60,8 @@ export interface LaneTicket {
 export type Interruption = Omit<Preemptible, 'cancelMs'> & {
   /** See {@link Preemptible.cancelMs}; asked whenever somebody wants to know. */
   readonly cancelMs: () => number;
-  /** Told once to stop its engine and give the ticket back; `for` is the class that it makes way for. */
-  readonly interrupt: (by: ModelClass) => void;
+  /** Told once to give the ticket back once its engine rests; `by` and `model` are those of the request it makes way for. */
+  readonly interrupt: (by: ModelClass, model: ModelId) => void;
 };
 
 /** The queues of all devices. */

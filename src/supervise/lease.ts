@@ -31,7 +31,7 @@ export function idleLimitOf(ubatch: number | undefined, prefillTokensPerSec: num
 
 /** Takes a slot of a ready child. The caller has checked that one is free. */
 export function takeLease(
-  entry: Pick<Entry, 'id' | 'child' | 'idleLimitMs' | 'uses'>,
+  entry: Pick<Entry, 'id' | 'child' | 'idleLimitMs' | 'uses' | 'spec' | 'waiters' | 'giveUpPause'>,
   clock: Clock,
   timing: { readonly cold: boolean; readonly loadMs: number },
 ): Lease {
@@ -41,17 +41,41 @@ export function takeLease(
   child.occupy();
   entry.uses.add(clock.nowMs());
   let released: Promise<void> | undefined;
+  let isPaused = false;
+  const resume = () => {
+    if (!isPaused) return;
+    isPaused = false;
+    entry.giveUpPause = undefined;
+    if (incarnation.alive) incarnation.process.signal('SIGCONT');
+  };
   return {
     model,
     connection: incarnation.connection,
     loadMs: timing.loadMs,
     cold: timing.cold,
+    pausable: entry.spec?.adapter.pausable === true,
+    resume,
+    pause: (giveUp) => {
+      if (isPaused || released !== undefined || !incarnation.alive || !canPause(entry)) return false;
+      isPaused = true;
+      // The kernel frees the cores at once; memory and sockets stay, and it goes on in the middle of a matrix.
+      incarnation.process.signal('SIGSTOP');
+      entry.giveUpPause = () => {
+        resume();
+        giveUp();
+      };
+      return true;
+    },
     release: (how) => {
+      resume();
       released ??= giveBack(entry, incarnation, clock, how);
       return released;
     },
   };
 }
+
+const canPause = ({ spec, child: { state }, waiters }: Pick<Entry, 'spec' | 'child' | 'waiters'>): boolean =>
+  spec?.adapter.pausable === true && state.kind === 'busy' && state.running === 1 && waiters.length === 0;
 
 type Lender = Pick<Entry, 'child' | 'idleLimitMs'>;
 

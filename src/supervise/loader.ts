@@ -127,12 +127,18 @@ async function makeRoomAndStart(
       return 'done';
     }
     if (plan.kind === 'wait') {
-      for (const other of deps.entries()) if (plan.blockers.includes(other.id)) other.claimed = true;
+      for (const other of deps.entries()) if (plan.blockers.includes(other.id)) claim(other);
       return 'blocked';
     }
     await evict(entry, plan.victims, deps);
   }
   return 'done';
+}
+
+// One that stands still would do so until those have gone who wait for it.
+function claim(entry: Entry): void {
+  entry.claimed = true;
+  entry.giveUpPause?.();
 }
 
 async function startNow(entry: Entry, brokenOff: WeakSet<Entry>): Promise<'done'> {

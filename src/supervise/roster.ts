@@ -110,6 +110,7 @@ function createEntry(id: ModelId, found: Inspected, deps: RosterDeps): Entry {
     wantedSince: 0,
     background: false,
     claimed: false,
+    giveUpPause: undefined,
     heldOff: false,
     refusalTold: false,
     kept: undefined,

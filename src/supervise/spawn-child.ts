@@ -26,10 +26,13 @@ export type SpawnedChild = {
   /** Resolves when the process is gone and its output has been read; never rejects. */
   readonly ended: Promise<ExitStatus>;
   /** Signals the whole group; silent when it is gone. */
-  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+  signal(name: GroupSignal): void;
   /** Where it was asked for. */
   readonly channel: ChildChannel | undefined;
 };
+
+/** What a group is told: to end, or to stand still and to go on. */
+export type GroupSignal = 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT';
 
 /** How a process ended: exactly one is set. */
 export type ExitStatus = { readonly code: number | undefined; readonly signal: string | undefined };
@@ -77,7 +80,7 @@ export async function spawnChild(request: SpawnRequest, clock: Clock): Promise<S
 }
 
 /** Signals a process group; silent when no such group is left. */
-export function signalGroup(leaderPid: number, name: 'SIGTERM' | 'SIGKILL'): void {
+export function signalGroup(leaderPid: number, name: GroupSignal): void {
   // kill(-1) would reach every process of the user.
   if (leaderPid <= 1) return;
   try {

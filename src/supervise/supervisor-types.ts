@@ -37,8 +37,10 @@ export interface Supervisor {
    * where none runs. A resident model is not given an idle time.
    */
   keep(model: ModelId, keep: KeepPolicy): void;
-  /** The way to the model's running child once it has loaded, for questions that need no slot; else undefined. */
+  /** The way to the model's running child once it has loaded, for questions that need no slot; undefined before, and while it stands still. */
   connectionOf(model: ModelId): RuntimeConnection | undefined;
+  /** True where the model's child stands ready or works. */
+  isLoaded(model: ModelId): boolean;
   /** The last lines the model's child printed, oldest first. */
   logs(model: ModelId): readonly string[];
   /** Calls `listener` for every line from now on; returns the way to stop. */
@@ -62,6 +64,16 @@ export interface Lease {
    * (and replaces a child that does not stop); `failed` counts against the child. A second call does nothing.
    */
   release(how: ReleaseKind): Promise<void>;
+  /** True where its kind's processes can stand still. */
+  readonly pausable: boolean;
+  /**
+   * Stops the child's process where it stands, so that its device is free at once; the generation goes on with `resume`.
+   * `giveUp` is called where somebody needs the child or its memory meanwhile: the generation is to be abandoned then.
+   * False where that is not possible: its kind cannot, or the child does other work too, or somebody waits for it.
+   */
+  pause(giveUp: () => void): boolean;
+  /** Lets the process go on; does nothing where it was not paused. */
+  resume(): void;
 }
 
 /** How a generation ended, as far as the child is concerned. */

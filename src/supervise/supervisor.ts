@@ -111,6 +111,7 @@ class ProcessSupervisor implements Supervisor {
 
   async load(model: ModelId, signal: AbortSignal): Promise<void> {
     const entry = this.#roster.get(model);
+    entry?.giveUpPause?.();
     if (entry?.child.state.kind === 'ready' || entry?.child.state.kind === 'busy') return;
     if (entry !== undefined) {
       await this.#inspectAgain(entry);
@@ -124,6 +125,7 @@ class ProcessSupervisor implements Supervisor {
     if (entry === undefined) throw this.#unknown(model);
     entry.heldOff = true;
     entry.background = false;
+    entry.giveUpPause?.();
     await entry.child.drain('unloaded by hand', undefined);
   }
 
@@ -137,9 +139,15 @@ class ProcessSupervisor implements Supervisor {
   }
 
   connectionOf(model: ModelId): RuntimeConnection | undefined {
-    const child = this.#roster.get(model)?.child;
+    const { child, giveUpPause } = this.#roster.get(model) ?? {};
+    if (giveUpPause !== undefined) return undefined;
     const hasLoaded = child?.state.kind === 'ready' || child?.state.kind === 'busy';
     return hasLoaded ? child.incarnation?.connection : undefined;
+  }
+
+  isLoaded(model: ModelId): boolean {
+    const kind = this.#roster.get(model)?.child.state.kind;
+    return kind === 'ready' || kind === 'busy';
   }
 
   logs(model: ModelId): readonly string[] {
@@ -219,6 +227,7 @@ class ProcessSupervisor implements Supervisor {
     if (entry.inspection.availability.kind === 'unavailable') throw unavailable(entry);
     this.#want(entry);
     entry.heldOff = false;
+    entry.giveUpPause?.();
     const waiting = joinWaiters(entry, kind, {
       clock: this.#deps.clock,
       signal,

@@ -72,7 +72,23 @@ async function undisturbed(): Promise<string> {
 }
 
 describe('somebody who asks while an item runs', () => {
-  it('is answered at once, and the item goes on where it was', async () => {
+  it('is answered at once, and the item stands still meanwhile where their models fit side by side', async () => {
+    gateway = await startTestGateway(policyOf('12GB'));
+    const expected = await undisturbed();
+    await gateway.chat(question({ model: 'demo-1.7b' }));
+    const submitted = await submit(long);
+    await untilDecoding();
+    const answer = await gateway.chat(question({ model: 'auto:interactive' }));
+    expect(JSON.parse(answer.text).choices[0].message.content).toBe(sentenceOf('demo-1.7b'));
+    const { batch, body } = await resultOf(submitted);
+    expect(body.choices[0].message.content).toBe(expected);
+    expect(body.usage.completion_tokens).toBe(TOKENS);
+    expect(body.x_router.actual.paused_ms).toBeGreaterThan(0);
+    expect(body.x_router.resumed_after_tokens).toBeUndefined();
+    expect(batch.x_router).toMatchObject({ preempted: 0, lost_ms: 0 });
+  });
+
+  it('is answered at once by a model that has to be loaded, and the item goes on where it was', async () => {
     gateway = await startTestGateway(policyOf('12GB'));
     const expected = await undisturbed();
     const submitted = await submit(long);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { modelId, runtimeId } from '../../src/core/ids.ts';
 import type { LaneEntry, ModelView } from '../../src/core/snapshot.ts';
 import { decide } from '../../src/route/decide.ts';
-import { victimOf } from '../../src/route/preemption.ts';
+import { runningAfterYield, victimOf } from '../../src/route/preemption.ts';
 import {
   laneEntry,
   laneView,
@@ -45,6 +45,15 @@ describe('victimOf', () => {
   });
 });
 
+describe('runningAfterYield', () => {
+  it('leaves the time an engine needs to stop, and none to one that stands still', () => {
+    const entries = [batch({ model: 'a' }), batch({ model: 'b' })];
+    const [victim] = entries as [LaneEntry, LaneEntry];
+    expect(runningAfterYield(entries, victim).map(({ remainingMs }) => remainingMs)).toEqual([600, 200_000]);
+    expect(runningAfterYield(entries, victim, 'stands still')[0]?.remainingMs).toBe(0);
+  });
+});
+
 describe('decide: while batch work runs', () => {
   // 100 prompt and 100 output tokens take 11 s on `small` and 22 s on `large`.
   const policy = smallPolicy({
@@ -71,6 +80,18 @@ describe('decide: while batch work runs', () => {
 
   it('one that can wait expects to wait', () => {
     expect(chosen(300_000, batch())).toMatchObject({ model: 'large', predicted: { waitMs: 200_000 } });
+  });
+
+  it('one that is made way for at once does not expect to wait, even where it could', () => {
+    const atOnce = (more: object = {}) =>
+      batch({ preemptible: { by: ['interactive'], cancelMs: 6000, atOnce: true, ...more } });
+    expect(chosen(300_000, atOnce())).toMatchObject({ model: 'large', predicted: { waitMs: 6000, interrupts: true } });
+    // Its process stands still for another model that is loaded, not for its own, nor for one that has to be.
+    const other = { ...atOnce({ pauses: true }), model: modelId('small') };
+    expect(chosen(300_000, other)).toMatchObject({ model: 'large', predicted: { waitMs: 250 } });
+    expect(chosen(300_000, atOnce({ pauses: true }))).toMatchObject({ model: 'large', predicted: { waitMs: 6000 } });
+    const stopped = { large: { residency: { kind: 'stopped' } } } as const;
+    expect(chosen(300_000, other, stopped)).toMatchObject({ model: 'large', predicted: { waitMs: 6000 } });
   });
 
   it('the slots and the memory that the interrupted run holds come free with it', () => {

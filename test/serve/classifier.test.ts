@@ -54,13 +54,18 @@ function play(given: {
       },
     },
     release: async (how) => void released.push(how),
+    ...{ pausable: false, pause: () => false, resume: () => undefined },
   };
   const classifier = createClassifier({
     serve: {
       clock,
       emit: () => undefined,
       lanes,
-      supervisor: { acquire: async () => lease, tryAcquire: () => (given.loaded === false ? undefined : lease) },
+      supervisor: {
+        acquire: async () => lease,
+        tryAcquire: () => (given.loaded === false ? undefined : lease),
+        isLoaded: () => given.loaded !== false,
+      },
       placeOf: () => ({ device: 'cpu', slots: 1, contextTokens: 4096 }),
     },
     policy: () => policy,

@@ -98,6 +98,7 @@ function setUp(given: Given = {}) {
       tryAcquire: () => ({
         ...{ model: ID, connection, loadMs: 0, cold: false },
         release: async (how) => void seen.released.push(how),
+        ...{ pausable: false, pause: () => false, resume: () => undefined },
       }),
     },
     watch: {

@@ -37,6 +37,8 @@ function play(
     readonly yieldsTo?: readonly ModelClass[];
     /** True: nobody waits for it, and it ends where it makes way. */
     readonly isItem?: boolean;
+    /** True: its engine can stand still, and may. */
+    readonly canPause?: boolean;
     readonly needs?: Workload['needs'];
   } = {},
 ) {
@@ -47,6 +49,8 @@ function play(
   lanes.configure(policy.devices.values(), 4);
   const released: [ModelId, ReleaseKind][] = [];
   const engines: { readonly model: ModelId; readonly sink: ReplySink; aborted: boolean; resumed: number }[] = [];
+  const paused: { giveUp?: () => void } = {};
+  const told: string[] = [];
   const leaseOf = (model: ModelId): Lease => ({
     model,
     loadMs: 0,
@@ -72,8 +76,15 @@ function play(
     release: async (how) => {
       released.push([model, how]);
     },
+    pausable: given.canPause === true,
+    pause: (giveUp) => {
+      if (given.canPause !== true) return false;
+      told.push('paused');
+      paused.giveUp = giveUp;
+      return true;
+    },
+    resume: () => told.push('resumed'),
   });
-  const told: string[] = [];
   let text = '';
   const sink: ServeSink = {
     moved: (model) => told.push(`moved ${model}`),
@@ -105,6 +116,7 @@ function play(
     workload: given.needs === undefined ? asked : { ...asked, needs: given.needs },
     decision,
     yieldsTo: given.yieldsTo ?? [],
+    ...(given.canPause === true && { mayPause: true }),
     features: undefined,
     path: '/v1/chat/completions',
     bodyFor: (model) => model,
@@ -113,6 +125,7 @@ function play(
   const supervisor = {
     tryAcquire: () => undefined,
     acquire: (model: ModelId) => acquire(model) ?? Promise.resolve(leaseOf(model)),
+    isLoaded: (model: ModelId) => model === 'urgent',
   };
   const observed: ModelId[] = [];
   const prompts: ({ readonly model: ModelId } & PrefixOutcome)[] = [];
@@ -134,7 +147,7 @@ function play(
   const records = (): RequestRecord[] =>
     events.flatMap((happened) => (happened.kind === 'request.finished' ? [happened.record] : []));
   const lane = () => lanes.view('cpu');
-  const seen = { released, engines, told, observed, events, prompts, read };
+  const seen = { paused, released, engines, told, observed, events, prompts, read };
   return { run, clock, lanes, lane, text: () => text, records, leaseOf, ...seen };
 }
 
@@ -455,6 +468,85 @@ describe('startRequest', () => {
       expect(played.told).toEqual(['made way after 0']);
       expect(played.records()[0]?.outcome).toEqual({ kind: 'cancelled' });
       ticket.release();
+    });
+
+    describe('whose engine may stand still', () => {
+      const ask = ({ lanes }: Played, model: string) => {
+        const asked = { device: 'cpu', model: modelId(model), class: 'route', predictedMs: 1000 } as const;
+        return lanes.admit({ ...asked, deadlineMs: Infinity }, new AbortController().signal);
+      };
+      const standing = async () => {
+        const played = play({ yieldsTo: ['route'], isItem: true, canPause: true });
+        const engine = await engineOf(played);
+        played.clock.advance(4000);
+        return { played, engine, ticket: await ask(played, 'urgent') };
+      };
+
+      it('stands still for another model that is loaded, and goes on where it was', async () => {
+        const { played, engine, ticket } = await standing();
+        expect(played.told).toEqual(['paused']);
+        expect(engine.aborted).toBe(false);
+        expect(played.lane()).toMatchObject({ running: [{ model: 'urgent' }], waiting: [{ model: FIRST }] });
+        played.clock.advance(9000);
+        ticket.release();
+        await settled();
+        expect(played.told).toEqual(['paused', 'resumed']);
+        expect(played.lane()).toMatchObject({
+          running: [{ model: FIRST, preemptible: { atOnce: true } }],
+          waiting: [],
+        });
+        engine.sink.head(200, 'text/event-stream');
+        for (const part of [token, finish, done]) engine.sink.chunk(part);
+        engine.sink.end();
+        const { actual } = played.records()[0] ?? {};
+        expect(actual).toMatchObject({ pausedMs: 9000, e2eMs: 13_000, outputTokens: 3 });
+        expect([actual?.prefillMs, actual?.decodeMs, actual?.preempted]).toEqual([undefined, undefined, undefined]);
+        expect(played.observed).toEqual([]);
+      });
+
+      it('stands aside again for the next one', async () => {
+        const { played, ticket } = await standing();
+        ticket.release();
+        await settled();
+        (await ask(played, 'urgent')).release();
+        expect(played.told).toEqual(['paused', 'resumed', 'paused']);
+      });
+
+      it('is stopped for its own model, and for one that has to be loaded', async () => {
+        for (const model of [FIRST, 'large']) {
+          const played = play({ yieldsTo: ['route'], isItem: true, canPause: true });
+          const { aborted } = await engineOf(played);
+          expect(aborted).toBe(false);
+          (await ask(played, model)).release();
+          expect(played.told).toEqual(['made way after 0']);
+          expect(played.engines[0]?.aborted).toBe(true);
+        }
+      });
+
+      it('is stopped for good where its child is needed meanwhile', async () => {
+        const { played, engine, ticket } = await standing();
+        played.clock.advance(9000);
+        played.paused.giveUp?.();
+        expect(played.told).toEqual(['paused', 'made way after 4000']);
+        expect(engine.aborted).toBe(true);
+        expect(played.released).toEqual([[FIRST, 'aborted']]);
+        ticket.release();
+        await settled();
+        expect(played.lane()).toMatchObject({ running: [], waiting: [] });
+      });
+
+      it('waits for its lane no longer once it is cancelled or its child has died', async () => {
+        for (const end of ['abort', 'failed'] as const) {
+          const { played, engine, ticket } = await standing();
+          if (end === 'abort') played.run.abort();
+          else engine.sink.failed(broken);
+          ticket.release();
+          await settled();
+          const running = end === 'abort' ? [] : [{ model: 'second' }];
+          expect(played.lane()).toMatchObject({ running, waiting: [] });
+          expect(played.released).toHaveLength(1);
+        }
+      });
     });
 
     it('is left alone after the third time', async () => {

@@ -45,6 +45,9 @@ function abandon(clock: ReturnType<typeof fakeClock>, limitMs: number, drained: 
     drain: async (why: string) => void drained.push(why),
     // A lease uses no more of a child than this.
   } as unknown as Child;
-  const lender = { id: modelId('slow'), child, idleLimitMs: () => limitMs, uses: new FadingCount(USES_FADE_MS) };
+  const lender = {
+    ...{ id: modelId('slow'), child, idleLimitMs: () => limitMs, uses: new FadingCount(USES_FADE_MS) },
+    ...{ spec: undefined, waiters: [], giveUpPause: undefined },
+  };
   return { released: takeLease(lender, clock, { cold: false, loadMs: 0 }).release('aborted') };
 }

@@ -1,10 +1,11 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { modelId } from '../../src/core/ids.ts';
 import type { RuntimeAdapter } from '../../src/core/runtime.ts';
 import { temporaryFolder } from '../helpers/temporary-folder.ts';
+import { until } from '../helpers/until.ts';
 import {
   acquire,
   engineAdapter,
@@ -397,6 +398,74 @@ describe('memory', () => {
     await Promise.all(['a', 'b', 'c'].map((id) => acquire(supervisor, id)));
     const loads = log.events.flatMap((event) => (event.kind === 'child.state' ? [`${event.model} ${event.to}`] : []));
     expect(loads).toEqual(['a', 'b', 'c'].flatMap((id) => [`${id} starting`, `${id} loading`, `${id} ready`]));
+  });
+});
+
+describe('a paused lease', () => {
+  const stateOf = (pid: number) => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const pausable = new Map([['engine', { ...engineAdapter(hurriedClock(1)), pausable: true }]]);
+  const two = [
+    engineModel('nine', { settings: { context: 600 } }),
+    engineModel('four', { settings: { context: 500 } }),
+  ];
+  /** A lease of `nine` whose process stands still; `given` counts how often it was asked to give up. */
+  const standing = async (memory: number) => {
+    const bed = startSupervisor({ adapters: pausable });
+    await bed.supervisor.applyPolicy(enginePolicy(two, memory));
+    const lease = await acquire(bed.supervisor, 'nine');
+    const pid = viewOf(bed.supervisor, 'nine').pid as number;
+    let given = 0;
+    const giveUp = () => {
+      given += 1;
+      lease.release('aborted').catch(() => undefined);
+    };
+    expect(lease.pause(giveUp)).toBe(true);
+    await until('the process stands still', () => stateOf(pid) === 'T');
+    return { ...bed, lease, pid, given: () => given };
+  };
+
+  it('goes on where it was, and can be paused again', async () => {
+    const { supervisor, lease, pid } = await standing(2000);
+    expect(lease.pause(() => undefined)).toBe(false);
+    expect(supervisor.connectionOf(modelId('nine'))).toBeUndefined();
+    lease.resume();
+    expect((await generate(lease)).status).toBe(200);
+    expect(lease.pause(() => undefined)).toBe(true);
+    // Given back, it is not left standing.
+    await lease.release('ok');
+    expect(stateOf(pid)).not.toBe('T');
+    expect(lease.pause(() => undefined)).toBe(false);
+  });
+
+  it('is given up for somebody who wants its child', async () => {
+    const { supervisor, given } = await standing(2000);
+    expect((await generate(await acquire(supervisor, 'nine'))).status).toBe(200);
+    expect(given()).toBe(1);
+  });
+
+  it('is given up for somebody who wants its memory', async () => {
+    const { supervisor, given } = await standing(1000);
+    expect((await generate(await acquire(supervisor, 'four'))).status).toBe(200);
+    expect(given()).toBe(1);
+  });
+
+  it('does not outlive the gateway', async () => {
+    const { supervisor, pid } = await standing(2000);
+    await supervisor.stop(0);
+    expect(processRuns(pid)).toBe(false);
+  });
+
+  it('is not to be had of a kind that cannot, nor where somebody waits for the child', async () => {
+    const { supervisor } = startSupervisor();
+    await supervisor.applyPolicy(enginePolicy(two, 2000));
+    expect((await acquire(supervisor, 'nine')).pause(() => undefined)).toBe(false);
+    const other = startSupervisor({ adapters: pausable });
+    await other.supervisor.applyPolicy(enginePolicy(two, 2000));
+    const busy = await acquire(other.supervisor, 'nine');
+    const next = acquire(other.supervisor, 'nine');
+    expect(busy.pause(() => undefined)).toBe(false);
+    await busy.release('ok');
+    await next;
   });
 });
 

@@ -68,10 +68,11 @@ function parsed(text: string, timezone: string): readonly Window[] {
 
 /**
  * Where people ask once in a gap, five gaps without anybody mean with 99 % that they have gone (their requests taken to come
- * independently of one another), and a quarter of an hour does in any case.
+ * independently of one another). That is waited for up to this many times the operator's own figure: a quarter of an hour
+ * where it says nothing.
  */
 const QUIET_GAPS = 5;
-const QUIET_MS_MAX = 900_000;
+const SWAP_BACKS_MAX = 7.5;
 
 /** What a swap is weighed by. */
 export type SwapGateInput = {
@@ -96,7 +97,8 @@ export function swapGateOf(
   if (view === undefined) return undefined;
   const memory = assessMemory(model, view, seen);
   const mustSwap = memory.kind === 'evicts' || memory.kind === 'waits';
-  const flowMs = Math.min(QUIET_MS_MAX, QUIET_GAPS * (usualGapMs?.() ?? 0));
-  if (!mustSwap || quietMs() >= Math.max(policy().batch.swapBackMs, flowMs)) return undefined;
+  const { swapBackMs } = policy().batch;
+  const flowMs = Math.min(SWAP_BACKS_MAX * swapBackMs, QUIET_GAPS * (usualGapMs?.() ?? 0));
+  if (!mustSwap || quietMs() >= Math.max(swapBackMs, flowMs)) return undefined;
   return `waits with loading ${model} until nobody has asked for a while (batch.swap_back)`;
 }

@@ -144,6 +144,7 @@ class Attempt {
         receivedAtMs: clock.nowMs(),
         receivedMs: clock.monotonicMs(),
         yieldsTo: policy().batch.yield === 'finish' ? [] : policy().classes.batch.yieldTo,
+        mayPause: policy().batch.yield === 'resume',
         path: decoded.enginePath,
         bodyFor: (model) =>
           resumable === undefined
