@@ -18,6 +18,7 @@ import { type Machine, openMachine } from './machine.ts';
 import type { EventBus } from './observe/event-bus.ts';
 import { openTelemetry, type Telemetry } from './observe/telemetry.ts';
 import { type Overnight, openOvernight } from './overnight.ts';
+import type { PolicyWithText } from './policy/load.ts';
 import { createClassifier } from './serve/classifier.ts';
 import { type ClientAccounts, openClientAccounts } from './serve/client-accounts.ts';
 import { createDrain } from './serve/drain.ts';
@@ -34,6 +35,8 @@ import { openPolicySource, type PolicyEvent, type PolicySource } from './transpo
 /** How a gateway is started. */
 export type GatewayOptions = {
   readonly policyFile: string;
+  /** What was read of that file a moment ago, so that it need not be checked again. */
+  readonly knownPolicy?: PolicyWithText;
   readonly dataDir: string;
   /** Overrides of `gateway.host` and `gateway.port`; port 0 takes a free one. */
   readonly host?: string;
@@ -68,6 +71,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const source = await openPolicySource(options.policyFile, {
     clock: options.clock,
     onEvent: (event) => policyChanged(event),
+    known: options.knownPolicy,
   });
   const undo: (() => Promise<void>)[] = [() => source.close()];
   try {

@@ -3,18 +3,18 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { OWN_ENVIRONMENT } from '../core/own-environment.ts';
-import { loadPolicy } from '../policy/load.ts';
+import { type PolicyWithText, readPolicy } from '../policy/load.ts';
 
 /** V8 reports its limit with the young generation added. */
 const SLACK = 1.5;
 
 /**
  * Runs `start` here, or, where `machine.node_heap` asks for another heap than this process has, in a process of its
- * own with that limit: V8 takes it only at its start. The other process gets our signals and ends with us.
+ * own with that limit: V8 takes it only at its start. `start` is given the policy that was read for this. The other process gets our signals and ends with us.
  */
-export async function runWithHeap(policyFile: string, start: () => Promise<void>): Promise<void> {
-  const { machine } = await loadPolicy(policyFile);
-  const wanted = machine.nodeHeapBytes;
+export async function runWithHeap(policyFile: string, start: (known: PolicyWithText) => Promise<void>): Promise<void> {
+  const known = await readPolicy(policyFile);
+  const wanted = known.policy.machine.nodeHeapBytes;
   const limit = getHeapStatistics().heap_size_limit;
   if (wanted === undefined || (limit >= wanted && limit <= wanted * SLACK) || process.connected) {
     if (process.connected) {
@@ -22,7 +22,7 @@ export async function runWithHeap(policyFile: string, start: () => Promise<void>
       // Listening keeps the channel open, and the channel the process: it would never end after its work.
       process.channel?.unref();
     }
-    return start();
+    return start(known);
   }
   const megabytes = Math.ceil(wanted / 1024 / 1024);
   const child = spawn(

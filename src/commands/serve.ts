@@ -69,7 +69,7 @@ export function registerServeCommand(program: Command): void {
         return;
       }
       refuseStrayOptions(options);
-      await runWithHeap(options.policy, () => serve(options, { clock: systemClock }));
+      await runWithHeap(options.policy, (knownPolicy) => serve(options, { clock: systemClock, knownPolicy }));
     });
 }
 
@@ -151,7 +151,10 @@ async function serveSimulated(
   });
 }
 
-async function serve(options: ServeOptions, time: Pick<GatewayOptions, 'clock' | 'simulation'>): Promise<void> {
+async function serve(
+  options: ServeOptions,
+  given: Pick<GatewayOptions, 'clock' | 'simulation' | 'knownPolicy'>,
+): Promise<void> {
   const log = await openEventLog({
     format: options.logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
     level: options.logLevel,
@@ -162,7 +165,7 @@ async function serve(options: ServeOptions, time: Pick<GatewayOptions, 'clock' |
   });
   const events = createEventBus();
   events.subscribe((event) => log.write(event));
-  if (time.simulation !== undefined) tellSimulation(events, time.simulation);
+  if (given.simulation !== undefined) tellSimulation(events, given.simulation);
   // Before the first child, which must not inherit the socket.
   const manager = await openServiceManager({
     environment: process.env,
@@ -175,7 +178,7 @@ async function serve(options: ServeOptions, time: Pick<GatewayOptions, 'clock' |
     host: options.host,
     port: options.port,
     allowAnonymous: options.allowAnonymous === true,
-    ...time,
+    ...given,
     events,
     environment: process.env,
   });

@@ -9,7 +9,16 @@ import { POLICY_BYTES_MAX, parsePolicy } from './parse.ts';
  * {@link POLICY_BYTES_MAX}, and with one line per problem when its content is wrong.
  */
 export async function loadPolicy(file: string): Promise<Policy> {
-  return parsePolicy(await readPolicyText(file), file);
+  return (await readPolicy(file)).policy;
+}
+
+/** A policy with the text it was read from. */
+export type PolicyWithText = { readonly policy: Policy; readonly text: string };
+
+/** {@link loadPolicy} that keeps the text. */
+export async function readPolicy(file: string): Promise<PolicyWithText> {
+  const text = await readPolicyText(file);
+  return { policy: parsePolicy(text, file), text };
 }
 
 /** The text of a policy file; errors as of {@link loadPolicy}. */

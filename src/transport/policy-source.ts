@@ -11,7 +11,7 @@
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Policy } from '../core/policy.ts';
-import { readPolicyText } from '../policy/load.ts';
+import { type PolicyWithText, readPolicyText } from '../policy/load.ts';
 import { parsePolicy } from '../policy/parse.ts';
 import { type FileWatch, watchFile } from './watch-file.ts';
 
@@ -26,7 +26,7 @@ export type PolicyEvent =
   | { readonly kind: 'rejected'; readonly message: string };
 
 /** A policy with the text it was read from. */
-export type PolicyVersion = { readonly policy: Policy; readonly text: string; readonly sinceMs: number };
+export type PolicyVersion = PolicyWithText & { readonly sinceMs: number };
 
 /** What stood in the file, newest last seen: for people who want to know what a change did. */
 export type PolicyHistory = {
@@ -52,7 +52,12 @@ export interface PolicySource {
 }
 
 /** What a policy source needs. `onEvent` must not throw. */
-export type PolicySourceDeps = { readonly clock: Clock; readonly onEvent: (event: PolicyEvent) => void };
+export type PolicySourceDeps = {
+  readonly clock: Clock;
+  readonly onEvent: (event: PolicyEvent) => void;
+  /** What was read of the same file a moment ago: where its text is still the same it is not checked again. */
+  readonly known?: PolicyWithText | undefined;
+};
 
 /** Loads a policy file and follows its changes. Rejects with `invalid_config` when the first load fails. */
 export async function openPolicySource(file: string, deps: PolicySourceDeps): Promise<PolicySource> {
@@ -62,7 +67,7 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
     changedEarly = true;
   };
   const watch = watchFile(file, deps.clock, () => onChange());
-  const started = await loadFirst(file, watch, deps.clock);
+  const started = await loadFirst(file, watch, deps);
   let current = started;
   let previous: PolicyVersion | undefined;
   let lastError: PolicyHistory['rejected'];
@@ -118,10 +123,11 @@ export async function openPolicySource(file: string, deps: PolicySourceDeps): Pr
   };
 }
 
-async function loadFirst(file: string, watch: FileWatch, clock: Clock): Promise<PolicyVersion> {
+async function loadFirst(file: string, watch: FileWatch, { clock, known }: PolicySourceDeps): Promise<PolicyVersion> {
   try {
     const text = await readPolicyText(file);
-    return { policy: parsePolicy(text, file), text, sinceMs: clock.nowMs() };
+    const policy = known?.text === text ? known.policy : parsePolicy(text, file);
+    return { policy, text, sinceMs: clock.nowMs() };
   } catch (error) {
     watch.close();
     throw error;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
+import { type PolicyWithText, readPolicy } from '../../src/policy/load.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import {
   openPolicySource,
@@ -20,10 +21,11 @@ let wake: () => void = () => undefined;
 
 const nextEvent = () => new Promise<void>((resolve) => (wake = resolve));
 
-async function opened(text: string): Promise<PolicySource> {
+async function opened(text: string, known?: PolicyWithText): Promise<PolicySource> {
   await writeFile(file, text);
   source = await openPolicySource(file, {
     clock,
+    known,
     onEvent: (event) => {
       events.push(event);
       wake();
@@ -56,6 +58,16 @@ const withQueue = (depth: number) => `version: 1\ngateway: { queue_depth: ${dept
 describe('openPolicySource', () => {
   it('rejects when the first load fails', async () => {
     await expect(opened('version: 2')).rejects.toMatchObject({ code: 'invalid_config' });
+  });
+
+  it('takes what was read a moment ago, unless the file has changed since', async () => {
+    await writeFile(file, withQueue(1));
+    const known = await readPolicy(file);
+    const same = await opened(withQueue(1), known);
+    expect(same.current()).toBe(known.policy);
+    await same.close();
+    const changed = await opened(withQueue(2), known);
+    expect(changed.current().gateway.queueDepthMax).toBe(2);
   });
 
   it('swaps a changed file, keeps the old one on a broken file and recovers', async () => {
