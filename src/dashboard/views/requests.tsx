@@ -79,7 +79,7 @@ const COLUMNS = [
   { name: 'Outcome' },
   { name: 'First token', isFigure: true },
   { name: 'Predicted first', isFigure: true },
-  { name: 'Whole answer', isFigure: true },
+  { name: 'Whole', isFigure: true },
   { name: 'Predicted whole', isFigure: true },
   { name: 'Tokens in', isFigure: true },
   { name: 'Tokens out', isFigure: true },
