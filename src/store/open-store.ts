@@ -15,7 +15,7 @@ import { openJobQueue } from './job-queue.ts';
 import { openLearnedTable, type WaitingRow } from './learned-table.ts';
 import { migrate } from './migrations.ts';
 import { OBSERVATIONS_KEPT, type Observation, openObservationTable } from './observation-table.ts';
-import { openRequestTable } from './request-table.ts';
+import { openRequestTable, type WaitingRequest } from './request-table.ts';
 import { openTuneTable, type TuneTable } from './tune-table.ts';
 import { openUsageTable } from './usage-table.ts';
 import { createWriteBuffer } from './write-buffer.ts';
@@ -74,7 +74,7 @@ export type StoreDeps = {
 };
 
 type Row =
-  | { readonly kind: 'request'; readonly record: RequestRecord }
+  | { readonly kind: 'request'; readonly request: WaitingRequest }
   | { readonly kind: 'observations'; readonly modelKey: string; readonly observations: Observation[] }
   | { readonly kind: 'usage'; readonly rows: readonly UsageRow[] }
   | { readonly kind: 'learned'; readonly rows: readonly WaitingRow[] };
@@ -101,7 +101,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
 
   const writeRows = database.transaction((rows: readonly Row[]) => {
     for (const row of rows) {
-      if (row.kind === 'request') requests.insert(row.record);
+      if (row.kind === 'request') requests.insert(row.request);
       else if (row.kind === 'learned') row.rows.forEach(learned.upsert);
       else if (row.kind === 'usage') row.rows.forEach(usage.upsert);
       else for (const observation of row.observations) observations.insert(row.modelKey, observation);
@@ -151,8 +151,11 @@ export function openStore(file: string, deps: StoreDeps): Store {
       recentRequests: (limit: number, filter: RequestFilter = {}) => {
         const pending = buffer
           .pending()
-          .flatMap((row) => (row.kind === 'request' && matches(row.record, filter) ? [row.record] : []));
-        const newest = pending.slice(-limit).reverse();
+          .flatMap((row) => (row.kind === 'request' ? [requests.decode(row.request)] : []));
+        const newest = pending
+          .filter((record) => matches(record, filter))
+          .slice(-limit)
+          .reverse();
         return limit <= newest.length
           ? newest.slice(0, limit)
           : [...newest, ...requests.newest(limit - newest.length, filter)];
@@ -168,7 +171,7 @@ export function openStore(file: string, deps: StoreDeps): Store {
     recordLearned: (rows) =>
       buffer.add({ kind: 'learned', rows: rows.map(({ key, value }) => ({ key, json: JSON.stringify(value) })) }),
     keepsDecision: requests.keepsDecision,
-    recordRequest: (record) => buffer.add({ kind: 'request', record: requests.trim(record) }),
+    recordRequest: (record) => buffer.add({ kind: 'request', request: requests.encode(record) }),
     recordObservation,
     flush: () => buffer.flush(),
     close: () => {
