@@ -68,11 +68,8 @@ export interface Gateway {
 /** Starts a gateway. Rejects, leaving nothing behind, when the policy, the data directory or the port cannot be had. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let policyChanged: (event: PolicyEvent) => void = () => undefined;
-  const source = await openPolicySource(options.policyFile, {
-    clock: options.clock,
-    onEvent: (event) => policyChanged(event),
-    known: options.knownPolicy,
-  });
+  const onEvent = (event: PolicyEvent) => policyChanged(event);
+  const source = await openPolicySource(options.policyFile, { ...options, known: options.knownPolicy, onEvent });
   const undo: (() => Promise<void>)[] = [() => source.close()];
   try {
     checkExposure(source.current(), options);
