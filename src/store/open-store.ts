@@ -149,16 +149,10 @@ export function openStore(file: string, deps: StoreDeps): Store {
     }),
     ...guarded(file, {
       recentRequests: (limit: number, filter: RequestFilter = {}) => {
-        const pending = buffer
-          .pending()
-          .flatMap((row) => (row.kind === 'request' ? [requests.decode(row.request)] : []));
-        const newest = pending
-          .filter((record) => matches(record, filter))
-          .slice(-limit)
-          .reverse();
-        return limit <= newest.length
-          ? newest.slice(0, limit)
-          : [...newest, ...requests.newest(limit - newest.length, filter)];
+        const waiting = buffer.pending().flatMap((row) => (row.kind === 'request' ? [row.request] : []));
+        const fitting = waiting.map(requests.decode).filter((record) => matches(record, filter));
+        const newest = fitting.slice(-limit).reverse();
+        return [...newest, ...requests.newest(limit - newest.length, filter)];
       },
       observations: observations.newest,
       learnedState: learned.state,
