@@ -90,6 +90,7 @@ const requestJson = (record: RequestRecord, level: number, msg: string): string 
     attempts: actual.attempts,
     preempted: actual.preempted,
     lostMs: actual.lostMs,
+    pausedMs: actual.pausedMs,
     promptTokens: actual.promptTokens,
     cachedTokens: actual.cachedTokens,
     outputTokens: actual.outputTokens,

@@ -80,11 +80,11 @@ export function actualOf(
   seen: Actual & { readonly e2eMs: number },
 ): Actual {
   return {
-    queueMs: seen.queueMs,
-    loadMs: seen.loadMs,
+    queueMs: micro(seen.queueMs),
+    loadMs: micro(seen.loadMs),
     // Without a stream nobody saw the first token; what came before decoding is the closest true figure.
-    ttftMs: seen.ttftMs ?? (decodeMs === undefined ? undefined : Math.max(0, seen.e2eMs - decodeMs)),
-    e2eMs: seen.e2eMs,
+    ttftMs: micro(seen.ttftMs ?? (decodeMs === undefined ? undefined : Math.max(0, seen.e2eMs - decodeMs))),
+    e2eMs: micro(seen.e2eMs),
     attempts: seen.attempts,
     preempted: seen.preempted,
     lostMs: seen.lostMs,
@@ -96,6 +96,10 @@ export function actualOf(
     decodeMs: seen.pausedMs === undefined ? decodeMs : undefined,
   };
 }
+
+// To the microsecond: what a clock gives beyond that is noise, and thirteen digits in every log line and row.
+const micro = (ms: number | undefined): number | undefined =>
+  ms === undefined ? undefined : Math.round(ms * 1000) / 1000;
 
 /** True where every target was met; a figure that is not known counts as met. */
 export function meets(slo: Slo, actual: Actual): boolean {
