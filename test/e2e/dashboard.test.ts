@@ -203,4 +203,18 @@ describe('the dashboard', () => {
     expect(problems()).toEqual([]);
     await page.close();
   });
+
+  it('says what to do where no model is named, or none can be used', async () => {
+    const { page, problems } = await loggedIn({ width: 390 });
+    const gone = { gone: { runtime: 'llama', file: '/nowhere/gone.gguf', quality: 0.5 } };
+    gateway.writePolicy({ ...policy, models: gone, classes: {} });
+    await page.getByText('No model can be used').waitFor();
+    gateway.writePolicy({ ...policy, models: {}, classes: {} });
+    await page.getByText('The policy names no model.').waitFor();
+    expect(await accessFaultsOf(page)).toEqual([]);
+    expect(problems()).toEqual([]);
+    gateway.writePolicy(policy);
+    await page.getByRole('row', { name: /^tiny/ }).waitFor();
+    await page.close();
+  });
 });

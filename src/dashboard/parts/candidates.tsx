@@ -24,6 +24,7 @@ export function Candidates({
   readonly candidates: readonly Candidate[];
   readonly chosen: string | null | undefined;
 }) {
+  if (candidates.length === 0) return null;
   return (
     <Table caption={caption} columns={COLUMNS}>
       {candidates.map((candidate) => (

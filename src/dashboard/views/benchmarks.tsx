@@ -3,6 +3,7 @@ import { useGateway } from '../gateway-context.ts';
 import { Origin, VerdictBadge } from '../parts/badge.tsx';
 import { Title, Trouble } from '../parts/facts.tsx';
 import { IntervalBars } from '../parts/interval-bars.tsx';
+import { NoModels } from '../parts/no-models.tsx';
 import { Table } from '../parts/table.tsx';
 import { TtftPlot } from '../parts/ttft-plot.tsx';
 import { NONE, showBytes, showMs } from '../show.ts';
@@ -58,8 +59,8 @@ export function Benchmarks() {
         <code>sluice report --html</code> writes tables and plots of whole runs.
       </p>
       <Trouble error={error} />
-      <Verdicts models={status.models} />
-      {value !== undefined && plots.length === 0 && <p>No figures yet.</p>}
+      {status.models.length === 0 ? <NoModels /> : <Verdicts models={status.models} />}
+      {status.models.length > 0 && value !== undefined && plots.length === 0 && <p>No figures yet.</p>}
       <TtftPlot models={models} />
       <div class="plots">
         {plots.map(({ metric, ...plot }) => (

@@ -3,6 +3,7 @@ import { useGateway } from '../gateway-context.ts';
 import { Badge, ChildState, VerdictBadge } from '../parts/badge.tsx';
 import { Facts, Title } from '../parts/facts.tsx';
 import { MemoryMeter } from '../parts/memory-meter.tsx';
+import { NoModels } from '../parts/no-models.tsx';
 import { Table } from '../parts/table.tsx';
 import { NONE, showBytes, showMs, showTime } from '../show.ts';
 import type { GatewayEvent, Lane, LaneEntry, Model } from '../wire.ts';
@@ -30,6 +31,7 @@ export function Live() {
           The policy file as it is now is not in force. <a href="#/policy">What is wrong with it</a>
         </p>
       )}
+      <NothingUsable models={status.models} />
       <h2>Lanes</h2>
       <div class="cards">
         {status.lanes.map((lane) => (
@@ -39,7 +41,7 @@ export function Live() {
       <h2>Memory</h2>
       <MemoryMeter status={status} />
       <h2>Models</h2>
-      <Models models={status.models} />
+      {status.models.length === 0 ? <NoModels /> : <Models models={status.models} />}
       <h2>Just now</h2>
       {items.length === 0 && <p class="soft">Nothing has happened since this page was opened.</p>}
       <ol class="log">
@@ -51,6 +53,16 @@ export function Live() {
         ))}
       </ol>
     </>
+  );
+}
+
+/** What a new gateway, or one whose files are gone, has to be told of first. */
+function NothingUsable({ models }: { readonly models: readonly Model[] }) {
+  if (models.some(({ availability }) => availability.kind === 'available')) return null;
+  return (
+    <p class="trouble">
+      No model can be used, so every request is refused. <a href="#/doctor">What is in the way</a>
+    </p>
   );
 }
 
