@@ -110,6 +110,20 @@ describe('the chip', () => {
   });
 });
 
+describe('a simulated model', () => {
+  it("asks nothing of this machine's CPUs and memory", async () => {
+    const policy = (kind: string) =>
+      [
+        'version: 1',
+        'machine: { memory: 64GB }',
+        `runtimes: { run: { kind: ${kind}, device: cpu, settings: { threads: 99 } } }`,
+        'models: { large: { runtime: run, file: Qwen_Qwen3.5-27B-Q4_K_M.gguf } }',
+      ].join('\n');
+    expect((await findingsWith(write(POLICY, policy('llama-server')))).get('cpu-cores')?.severity).toBe('warn');
+    expect((await findingsWith(write(POLICY, policy('simulated')))).get('cpu-cores')?.severity).toBe('ok');
+  });
+});
+
 describe('the policy', () => {
   it('that is not there is written by init', async () => {
     const found = await findingsWith(remove(POLICY));

@@ -42,7 +42,8 @@ function cpuCores(host: Host): readonly Finding[] {
   const online = host.machine.cpus === undefined ? undefined : parseCpuList(host.machine.cpus);
   if (online === undefined || host.models.length === 0) return [];
   const complaints = new Map<string, { readonly why: string; readonly models: LookedModel[] }>();
-  for (const looked of host.models) {
+  // A simulated model runs on no CPU.
+  for (const looked of host.models.filter(({ kind }) => kind !== 'simulated')) {
     for (const [complaint, why] of complaintsOf(looked, online, bigCores(host))) {
       const known = complaints.get(complaint)?.models ?? [];
       complaints.set(complaint, { why, models: [...known, looked] });

@@ -9,7 +9,9 @@ export function checkMemory(host: Host): readonly Finding[] {
     const need = memoryOf(looked);
     return need === undefined ? [] : [{ ...looked, bytes: need.value, provenance: need.provenance }];
   });
-  return [memory(host, sized), ...together(host, sized), swap(host)];
+  // A simulated model takes next to nothing of this machine; what fits together is asked of the board it stands for.
+  const real = sized.filter(({ kind }) => kind !== 'simulated');
+  return [memory(host, real), ...together(host, sized), swap(host)];
 }
 
 type Sized = LookedModel & { readonly bytes: number; readonly provenance: string };
