@@ -20,22 +20,35 @@ const documents = [
 const textOf = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
 const policyKeys = new Set(Object.keys(policySchema.shape));
-/** Fenced YAML that is a policy or a part of one; other programs have their own. */
-const policies = documents.flatMap((file) =>
-  [...textOf(file).matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, text = '']) => {
-    const keys = Object.keys((parse(text) as object | null) ?? {});
+/** YAML, fenced or indented, that is a policy or a part of one; other programs have their own. */
+const policies = documents.flatMap((file) => {
+  const fenced = [...textOf(file).matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  const indented = [...textOf(file).matchAll(/\n\n((?: {4}.*\n)+)/g)].map(([, text = '']) => text);
+  return [...fenced, ...indented].flatMap((text) => {
+    const keys = keysOf(text);
     return keys.length > 0 && keys.every((key) => policyKeys.has(key)) ? [{ file, text, keys }] : [];
-  }),
-);
+  });
+});
+
+/** Top keys of a text that is a YAML map; none of another text, such as a command. */
+function keysOf(text: string): readonly string[] {
+  try {
+    const value: unknown = parse(text);
+    return typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  } catch {
+    return [];
+  }
+}
 
 describe('policies in the documents', () => {
   it.each(policies)('$file: $keys is valid', ({ file, text, keys }) => {
-    const whole = keys.includes('version') ? text : `version: 1\n${text}`;
+    const flush = text.replace(/^ {4}/gm, (spaces) => (text.startsWith('    ') ? '' : spaces));
+    const whole = keys.includes('version') ? flush : `version: 1\n${flush}`;
     expect(checkPolicy(whole, file)).toMatchObject({ kind: 'valid' });
   });
 
   it('are found', () => {
-    expect(new Set(policies.map(({ file }) => file))).toContain('README.md');
+    expect(policies.map(({ file }) => file)).toEqual(expect.arrayContaining(['README.md', 'docs/board.md']));
   });
 });
 
