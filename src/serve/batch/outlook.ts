@@ -34,7 +34,7 @@ export type OutlookInput = {
  * When a batch is expected to end, and whether its deadline would be kept in 19 nights of 20. The end is that of the
  * device with most to do, behind what batches with an earlier deadline take of it, in the open time of the batch's
  * windows. Where jobs fell back because time is short, the reserve goes to better models bit by bit as it turns out not
- * to be needed, so that such a batch ends shortly before its deadline.
+ * to be needed, so that such a batch uses most of its time.
  */
 export function predict(
   { policy, clock }: { readonly policy: () => Policy; readonly clock: Clock },
