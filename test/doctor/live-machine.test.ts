@@ -1,6 +1,7 @@
 import { utimesSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkMemory } from '../../src/doctor/checks/memory.ts';
+import { checkModels } from '../../src/doctor/checks/models.ts';
 import { checkPrograms } from '../../src/doctor/checks/programs.ts';
 import { checkStorage } from '../../src/doctor/checks/storage.ts';
 import { checkSystem } from '../../src/doctor/checks/system.ts';
@@ -30,6 +31,11 @@ describe('checkPrograms', () => {
       severity: 'error',
       measured: expect.stringContaining('has no flag -t or --threads'),
     });
+  });
+
+  it('leaves nothing that counts as able to run where the program does not', async () => {
+    const host = await liveHost({ probe: () => Promise.reject(new Error('no libggml.so')) });
+    expect((await checkModels(host))[0]).toMatchObject({ id: 'models', measured: '1 of 4 can run' });
   });
 
   it('says why a program does not run', async () => {

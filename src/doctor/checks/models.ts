@@ -7,12 +7,14 @@ import { about, type Finding, fault, fine, warning } from '../finding.ts';
 import type { Host } from '../host.ts';
 import { type LookedModel, memoryOf } from '../look-at-models.ts';
 import { isNewerToolkit, npuNodes } from './npu.ts';
+import { canStart } from './programs.ts';
 
 /** The model files: missing, damaged, made for another chip, too large. */
-export function checkModels(host: Host): readonly Finding[] {
+export async function checkModels(host: Host): Promise<readonly Finding[]> {
   if (host.policy.kind !== 'valid') return [];
   const found = host.models.map((looked) => ({ looked, faults: faultsOf(looked, host) }));
-  const usable = found.filter(({ faults, looked }) => faults.length === 0 && canRun(looked, host));
+  const able = await Promise.all(found.map(({ faults, looked }) => faults.length === 0 && canRun(looked, host)));
+  const usable = found.filter((_, index) => able[index]);
   const measured = `${usable.length} of ${found.length} can run`;
   const title = 'models';
   const summary =
@@ -30,9 +32,12 @@ function remedyOfNone({ models }: Host): string {
 }
 
 /** Whether what the model runs on is there; what is missing is said elsewhere. */
-function canRun({ kind, runtime, content }: LookedModel, { soc, library, driver, tools, files }: Host): boolean {
-  if (kind === 'llama-server') return tools.find(runtime?.binary ?? 'llama-server') !== undefined;
-  if (kind !== 'rkllm') return true;
+function canRun(looked: LookedModel, host: Host): boolean | Promise<boolean> {
+  if (looked.kind === 'llama-server') return canStart(host, looked);
+  return looked.kind !== 'rkllm' || npuCanRun(looked, host);
+}
+
+function npuCanRun({ content }: LookedModel, { soc, library, driver, files }: Host): boolean {
   if (library.kind === 'none' || library.refused !== undefined) return false;
   if (library.simulated) return true;
   const toolkit = content.kind === 'present' ? content.rkllm?.toolkitVersion : undefined;

@@ -56,6 +56,18 @@ async function llamaServer(host: Host, name: string, models: readonly LookedMode
   ];
 }
 
+/** Whether the program of a llama.cpp model is there, runs, and understands the model's settings. */
+export async function canStart(host: Host, looked: LookedModel): Promise<boolean> {
+  const path = host.tools.find(looked.runtime?.binary ?? 'llama-server');
+  if (path === undefined || !host.files.live) return path !== undefined;
+  try {
+    return refusalOf(host, looked, await host.tools.probe(path)).length === 0;
+  } catch {
+    // Why it does not run is said of the program.
+    return false;
+  }
+}
+
 function refusalOf({ tools }: Host, { model }: LookedModel, program: ProbedProgram): readonly Finding[] {
   const placement = { cpus: model.settings.cpus, hasTaskset: tools.find('taskset') !== undefined };
   try {
