@@ -4,6 +4,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OWN_ENVIRONMENT } from '../../src/core/own-environment.ts';
 import { packageRoot } from '../../src/core/package-root.ts';
 import { tierPath } from '../../src/demo/tiers.ts';
 import {
@@ -61,6 +62,8 @@ function serve(...more: string[]): Served {
     cwd: packageRoot(),
     // A process group of its own, as a shell gives one to each command.
     detached: true,
+    // As the first line of cli.ts has it.
+    env: { ...process.env, ...OWN_ENVIRONMENT },
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -90,6 +93,12 @@ async function startReady(...more: string[]): Promise<{ served: Served; url: str
 }
 
 describe('sluice serve', () => {
+  it('keeps to itself what its own process is started with', async () => {
+    const { models } = await startReady();
+    for (const { pid } of models)
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('MALLOC_ARENA_MAX');
+  });
+
   it('refuses a data directory that another one uses, and leaves that one alone', async () => {
     const { url } = await startReady();
     const second = serve('--log-format', 'text');
