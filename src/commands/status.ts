@@ -23,7 +23,7 @@ function describe(status: Status): string {
   const { memory, policy } = status;
   const held = memory.pinned_bytes + memory.evictable_bytes;
   const lines = [
-    `sluice ${status.version}, ${status.state} for ${formatDurationMs(status.uptime_s * 1000)}, ${status.requests_active} requests running`,
+    `sluice ${status.version}, ${status.state} for ${formatDurationMs(status.uptime_s * 1000)}, running requests: ${status.requests_active}`,
     `policy ${policy.file} (${policy.revision})`,
     `memory ${formatBytes(held)} of ${formatBytes(memory.budget_bytes)} held by models; gateway ${formatBytes(memory.gateway_rss_bytes)}`,
   ];
@@ -36,7 +36,7 @@ function describe(status: Status): string {
     if (running === 0 && today.requests === 0 && today.refused === 0) continue;
     const tokens = today.prompt_tokens + today.output_tokens;
     lines.push(
-      `client ${name}: ${running} running; today ${today.requests} requests, ${today.refused} refused, ${tokens} tokens`,
+      `client ${name}: ${running} running; requests today: ${today.requests}, refused: ${today.refused}, tokens: ${tokens}`,
     );
   }
   lines.push(...status.batches.map((batch) => batchLine(batch, systemClock.nowMs())));
