@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MODEL_CLASSES, type ModelClass, TASKS, type Task } from '../../core/classes.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { LinearInput } from './features.ts';
+import type { LinearInput } from './linear-input.ts';
 
 /** One labelled request. */
 export type Example = { readonly input: LinearInput; readonly task: Task; readonly class: ModelClass };

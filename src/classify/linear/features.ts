@@ -17,19 +17,9 @@
 import { add, clear, type FeatureVector, featureCount, mix, scaleFrom, setFrom, taken } from './feature-vector.ts';
 import { eachAffix, eachWord, withDigitsAlike } from './feature-words.ts';
 import { eachGroup, GROUP_COUNT } from './lexicon.ts';
+import type { LinearInput } from './linear-input.ts';
+import { logBucket, shapeFlags } from './shape-flags.ts';
 import { countSigns } from './text-signs.ts';
-
-/** What the classifier may look at: the texts and the shape of a request. */
-export type LinearInput = {
-  readonly text: string;
-  readonly system: string;
-  readonly stream: boolean;
-  readonly maxTokens: number | undefined;
-  readonly toolCount: number;
-  readonly inToolLoop: boolean;
-  readonly responseFormat: 'text' | 'json_object' | 'json_schema' | 'grammar';
-  readonly messageCount: number;
-};
 
 /** Raised when the meaning of a feature changes: older weights are refused instead of misread. */
 export const FEATURE_VERSION = 2;
@@ -342,22 +332,6 @@ function addSigns(text: string): void {
 
 function addShape(input: LinearInput): void {
   const start = featureCount();
-  const flags = [
-    input.stream ? 1 : 2,
-    10 + boundBucket(input.maxTokens),
-    30 + logBucket(input.toolCount),
-    input.inToolLoop ? 40 : 41,
-    50 + ['text', 'json_object', 'json_schema', 'grammar'].indexOf(input.responseFormat),
-    60 + Math.min(6, logBucket(input.messageCount)),
-    70 + logBucket(input.text.length),
-    100 + logBucket(input.system.length),
-    input.text.trimEnd().endsWith('?') ? 120 : 121,
-    input.text.includes('```') ? 122 : 123,
-    input.stream || input.maxTokens !== undefined ? 130 : 131,
-  ];
-  for (const flag of flags) add(Math.imul(flag, 0x9e3779b1), SALT.shape);
+  for (const flag of shapeFlags(input)) add(Math.imul(flag, 0x9e3779b1), SALT.shape);
   setFrom(start, LENGTH.shape);
 }
-
-const boundBucket = (maxTokens: number | undefined): number => (maxTokens === undefined ? 0 : 1 + logBucket(maxTokens));
-const logBucket = (value: number): number => (value <= 0 ? 0 : Math.min(20, 1 + Math.floor(Math.log2(value))));

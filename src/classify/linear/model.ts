@@ -10,7 +10,8 @@
 import { MODEL_CLASSES, TASKS } from '../../core/classes.ts';
 import type { Guess } from '../../core/guess.ts';
 import type { FeatureVector } from './feature-vector.ts';
-import { featuresOf, type LinearInput } from './features.ts';
+import { featuresOf } from './features.ts';
+import type { LinearInput } from './linear-input.ts';
 
 /** Columns of the weight matrix: tasks first, then classes; a multiple of four, which {@link scoresOf} counts on. */
 export const OUTPUTS = TASKS.length + MODEL_CLASSES.length;
