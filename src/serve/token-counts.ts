@@ -47,8 +47,10 @@ export function createTokenCounts(): TokenCounts {
       const others = prompts.get(hash)?.filter((one) => one.tokenizer !== tokenizer) ?? [];
       prompts.delete(hash);
       prompts.set(hash, [...others, { tokenizer, tokens, chars, messages, basis: `counted by ${by}` }]);
-      const [oldest] = prompts.keys();
-      if (prompts.size > PROMPTS_KEPT && oldest !== undefined) prompts.delete(oldest);
+      if (prompts.size > PROMPTS_KEPT) {
+        const [oldest] = prompts.keys();
+        if (oldest !== undefined) prompts.delete(oldest);
+      }
       learn(ratios, tokenizer, Math.log(tokens / Math.max(1, weightAt(prefix, last))));
     },
     spreadOf: (tokenizer) => {

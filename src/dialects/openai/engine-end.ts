@@ -11,7 +11,8 @@ export type EngineEnd = {
 
 const TIMINGS = '"timings":{';
 const USAGE = /"prompt_tokens":(\d+)/;
-const FINISH = /"finish_reason":"([a-z_]+)"/g;
+const FINISH = '"finish_reason":"';
+const WORD = /^[a-z_]+$/;
 
 /**
  * Reads the engine's `timings` object and finish reason out of a reply's JSON text without parsing the whole of it.
@@ -22,7 +23,7 @@ export function readEnd(text: string): EngineEnd {
   const cached = timings['cache_n'];
   const read = timings['prompt_n'];
   return {
-    finishReason: lastMatch(text),
+    finishReason: lastReason(text),
     promptTokens: read === undefined ? usedTokens(text) : read + (cached ?? 0),
     cachedTokens: cached,
     outputTokens: timings['predicted_n'],
@@ -49,8 +50,12 @@ function usedTokens(text: string): number | undefined {
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
-function lastMatch(text: string): string | undefined {
-  let reason: string | undefined;
-  for (const match of text.matchAll(FINISH)) reason = match[1];
-  return reason;
+// From the end: the last reason is the answer's, and it stands behind all of its text.
+function lastReason(text: string): string | undefined {
+  for (let at = text.lastIndexOf(FINISH); at !== -1; at = at === 0 ? -1 : text.lastIndexOf(FINISH, at - 1)) {
+    const from = at + FINISH.length;
+    const reason = text.slice(from, text.indexOf('"', from));
+    if (WORD.test(reason)) return reason;
+  }
+  return undefined;
 }

@@ -2,6 +2,8 @@ import type { ModelId } from '../../core/ids.ts';
 import type { DecodedChat } from './decode.ts';
 
 const KEY = Buffer.from('"model"');
+/** What may stand between a key and its value. */
+const BETWEEN = /^\s*:\s*$/;
 /** Start of any letter of that key written as an escape: they are U+0064 to U+006F. */
 const ESCAPED_LETTER = Buffer.from('\\u006');
 
@@ -29,7 +31,7 @@ function spliceModel({ bytes, body }: DecodedChat, model: ModelId): Buffer | und
   if (bytes.indexOf(KEY, key + KEY.length) !== -1) return undefined;
   const value = Buffer.from(JSON.stringify(written));
   const start = bytes.indexOf(value, key + KEY.length);
-  if (start === -1 || !/^\s*:\s*$/.test(bytes.toString('latin1', key + KEY.length, start))) return undefined;
+  if (start === -1 || !BETWEEN.test(bytes.toString('latin1', key + KEY.length, start))) return undefined;
   return Buffer.concat([
     bytes.subarray(0, start),
     Buffer.from(JSON.stringify(model)),
