@@ -46,6 +46,7 @@ export function windowState(window: Window, nowMs: number): WindowState {
 
 /** True for a name that this Node's Intl knows as a time zone, e.g. `Europe/Berlin`, `UTC`. */
 export function isTimeZone(name: string): boolean {
+  if (name === 'UTC') return true;
   try {
     formatterOf(name);
     return true;
@@ -120,6 +121,8 @@ function offsetChange(
 
 /** Wall clock of a time zone minus UTC at an instant (ms since 1970), ms. Throws RangeError for an unknown zone. */
 export function offsetMsAt(timezone: string, timeMs: number): number {
+  // Nothing to be looked up, and the tables of all other zones need not be loaded.
+  if (timezone === 'UTC') return 0;
   const wholeSecondMs = Math.floor(timeMs / 1000) * 1000;
   const fields: Record<string, number> = {};
   for (const { type, value } of formatterOf(timezone).formatToParts(wholeSecondMs)) fields[type] = Number(value);
