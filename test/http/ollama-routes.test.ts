@@ -1,4 +1,5 @@
 import { utimesSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ClientPolicy } from '../../src/core/client-policy.ts';
@@ -45,7 +46,7 @@ function appOf(known: readonly Known[], client?: Partial<ClientPolicy>) {
   } as unknown as HttpParts);
 }
 
-const bindings = { incoming: { headers: {} } };
+const bindings = { incoming: { headers: {}, socket: new Socket() } };
 /** Parsed JSON: tests look into it and expect what they find. */
 type Parsed = ReturnType<typeof JSON.parse>;
 
