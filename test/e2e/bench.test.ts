@@ -111,7 +111,7 @@ describe('sluice bench', () => {
     const place = setUp(['demo-1.7b', 'demo-4b']);
     const { stdout, stderr, code } = await runBench(place, ['--repetitions', '2', '--settle', '0', '--json']);
     expect(stderr).toContain('results: ');
-    expect(code).toBe(0);
+    expect(code, stdout).toBe(0);
     const document = benchDocumentSchema.parse(JSON.parse(stdout));
     const [small, large, gone] = document.models;
     expect(document.models.map((model) => model.outcome)).toEqual(['measured', 'measured', 'unavailable']);
@@ -213,7 +213,7 @@ describe('sluice bench', () => {
     writeFileSync(place.policyFile, JSON.stringify(policy));
     const options = ['--served-only', '--repetitions', '2', '--settle', '0', '--pairs', '--sustained', '12s', '--json'];
     const { stdout, stderr, code } = await runBench(place, [...options, 'tiny', 'demo-1.7b']);
-    expect(code, stderr).toBe(0);
+    expect(code, stdout + stderr).toBe(0);
     const document = benchDocumentSchema.parse(JSON.parse(stdout));
     const warnings = document.models.flatMap((model) => model.warnings);
     expect(document.pairs, warnings.join('\n')).toBeDefined();
@@ -290,7 +290,7 @@ describe('sluice bench on the NPU', () => {
   test('finds the speeds a simulated NPU was set to, by its own clock and by ours', { timeout: 120_000 }, async () => {
     const place = await setUpNpu();
     const { stdout, stderr, code } = await runBench(place, ['--repetitions', '3', '--settle', '0', '--json']);
-    expect(code, stderr).toBe(0);
+    expect(code, stdout + stderr).toBe(0);
     const [older, newer, none] = benchDocumentSchema.parse(JSON.parse(stdout)).models;
     expect(none).toMatchObject({
       outcome: 'unavailable',
