@@ -101,7 +101,7 @@ async function answerGeneration({ parts, codec }: Endpoint, arrival: Arrival, ex
   const completed = completeFacts(parts, decoded.facts, client);
   const facts = completed instanceof Promise ? await completed : completed;
   const asked = toWorkload(parts, facts, client);
-  const isBrief = !parts.keepsDecision(arrival.receivedAtMs);
+  const isBrief = !parts.keepsDecision();
   const features = isBrief ? undefined : featuresOf(parts.policy(), facts, asked.task);
   const routed = routeRequest(parts, { asked, draw: drawOf(arrival.requestId), body: decoded.chatBody, isBrief });
   const { workload, decision } = routed instanceof Promise ? await routed : routed;

@@ -49,8 +49,8 @@ export type HttpParts = {
   readonly answers: OpenAnswers;
   readonly idempotency: Idempotency;
   readonly profileOf: (model: ModelId) => Profile;
-  /** True where the decision on a request that came at this wall-clock time will be kept with it. */
-  readonly keepsDecision: (receivedAtMs: number) => boolean;
+  /** True where the decision on a request would be kept with it now: not above ten a second. */
+  readonly keepsDecision: () => boolean;
   /** Newest first; with an id, that request alone. */
   readonly recentRequests: (limit: number, requestId?: RequestId) => readonly RequestRecord[];
   /** True where no new work is taken, because of an operator's wish or because the gateway stops. */

@@ -30,7 +30,7 @@ export interface Store extends BenchTables, TuneTable {
   /** Remembers a finished request. */
   recordRequest(record: RequestRecord): void;
   /** True where the decision on a request that comes now would be kept with it: above ten per second it is not. */
-  keepsDecision(receivedAtMs: number): boolean;
+  keepsDecision(): boolean;
   /** Newest first, those not yet on disk included. */
   recentRequests(limit: number, filter?: RequestFilter): readonly RequestRecord[];
   /** Remembers the engine's timings of one run. */

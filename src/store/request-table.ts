@@ -60,30 +60,28 @@ export function openRequestTable(database: Database, clock: Clock) {
   let second = 0;
   let decisionsThisSecond = 0;
 
-  const startSecond = (receivedAtMs: number): void => {
-    const now = Math.floor(receivedAtMs / 1000);
+  // By the clock, not by when requests came: those that end together came in different seconds, and would each begin anew.
+  const keepsDecision = (): boolean => {
+    const now = Math.floor(clock.nowMs() / 1000);
     if (now !== second) decisionsThisSecond = 0;
     second = now;
-  };
-  const keepsDecision = (receivedAtMs: number): boolean => {
-    startSecond(receivedAtMs);
     return decisionsThisSecond < DECISIONS_PER_SECOND;
   };
-  const takesDecision = (receivedAtMs: number): boolean => {
-    const takes = keepsDecision(receivedAtMs);
+  const takesDecision = (): boolean => {
+    const takes = keepsDecision();
     if (takes) decisionsThisSecond += 1;
     return takes;
   };
 
   return {
-    /** True where the decision of a request that came at this time would be kept, as far as can be told before its end. */
+    /** True where the decision of a request that ended now would be kept. */
     keepsDecision,
     /**
      * The record as text, which waits more cheaply than the dozen objects it is made of; above
      * {@link DECISIONS_PER_SECOND} without the decision: who, when, what it cost, how it ended.
      */
     encode: (record: RequestRecord): WaitingRequest => {
-      const kept = takesDecision(record.receivedAtMs) ? record : withoutDecision(record);
+      const kept = takesDecision() ? record : withoutDecision(record);
       const candidates = kept.candidates.length > 0 ? encodeCandidates(kept) : null;
       return { row: encodeRequest(kept), candidates };
     },
